@@ -1,7 +1,7 @@
 """What the report server needs from outside, and the plain data that crosses that edge.
 
-The operator implements `Directory` from its indexes; `token_review.TokenReviewAuthenticator` implements `Authenticator` against
-the API server. Tests put small fakes in both places.
+The operator implements `Directory` from its indexes; `token_review.TokenReviewAuthenticator` implements
+`Authenticator` against the API server. Tests put small fakes in both places.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Authenticator(Protocol):
     async def authenticate(self, token: str) -> Identity:
         """Return whom the token speaks for.
 
-        Raises UnauthenticatedError when the token is refused, AuthenticationUnavailableError when it could not be checked.
+        Raises UnauthenticatedError when the token is refused, AuthenticationUnavailableError when it could not be
+        checked.
         """
 
 
