@@ -109,8 +109,8 @@ class ServingCertificate:
             return Material.from_data(data)
         except UnreadableError as error:
             logger.warning(
-                "stored report server certificate is unusable (%s): a new CA is made; pods that run now cannot report until "
-                "their run ConfigMap has it, their training goes on",
+                "stored report server certificate is unusable (%s): a new CA is made; pods that run now cannot report "
+                "until their run ConfigMap has it, their training goes on",
                 error,
             )
             return None

@@ -1,12 +1,12 @@
 """The report server's keys and certificates as plain data: what they are, and when they are made anew.
 
-`renewed` decides: it takes what is stored (or nothing) and the present time, and returns what should be stored. It reads
-no clock and writes nowhere; only the key generation and the serial numbers draw on randomness.
+`renewed` decides: it takes what is stored (or nothing) and the present time, and returns what should be stored. It
+reads no clock and writes nowhere; only the key generation and the serial numbers draw on randomness.
 
 How the certificate authority is rotated without cutting off a running trainer, whose bundle was written when its run
-began: at 2/3 of its life a next CA is made and joins the bundle, while the old one goes on signing. Halfway through what is
-left of the old CA's life the next one takes over. A run would have to be older than CA_LIFE / 6 to miss it. The old CA stays in the
-bundle until it expires.
+began: at 2/3 of its life a next CA is made and joins the bundle, while the old one goes on signing. Halfway through
+what is left of the old CA's life the next one takes over. A run would have to be older than CA_LIFE / 6 to miss it.
+The old CA stays in the bundle until it expires.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def serving_names(report_url: str) -> tuple[str, ...]:
     """Return the host names and addresses that the serving certificate is for.
 
     They are the host of `report_url`, the shorter and longer names of the same Service when it is one
-    (`name.namespace.svc`), and this host's own: localhost, 127.0.0.1 and ::1. Raises ValueError when the URL has no host.
+    (`name.namespace.svc`), and this host's own: localhost, 127.0.0.1 and ::1. Raises ValueError when the URL has no
+    host.
     """
     host = urlsplit(report_url).hostname
     if not host:
@@ -146,11 +147,11 @@ def serving_names(report_url: str) -> tuple[str, ...]:
 def renewed(stored: Material | None, names: tuple[str, ...], now: datetime) -> Material:
     """Return the material to use from `now` on: `stored` itself when nothing is due.
 
-    Due are: everything when nothing is stored or the signing CA has expired, the next CA at RENEW_AT of the signing one's
-    life, the change of the signing CA at SWITCH_CA_AT, and the serving certificate at RENEW_AT of its own life, on a change of
-    the signing CA, and when `names` are not the ones it has.
+    Due are: the next CA at RENEW_AT of the signing one's life, the change of the signing CA at SWITCH_CA_AT, the serving
+    certificate at RENEW_AT of its own life, on a change of the signing CA, and when `names` are not the ones it has; and
+    everything when nothing is stored or all is expired.
     """
-    if stored is None or stored.signing.life_spent(now) >= 1:
+    if stored is None or (stored.next or stored.signing).life_spent(now) >= 1:
         authority = make_authority(now)
         return Material(make_serving(authority, names, now), authority)
     material = stored
