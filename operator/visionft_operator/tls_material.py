@@ -147,9 +147,9 @@ def serving_names(report_url: str) -> tuple[str, ...]:
 def renewed(stored: Material | None, names: tuple[str, ...], now: datetime) -> Material:
     """Return the material to use from `now` on: `stored` itself when nothing is due.
 
-    Due are: the next CA at RENEW_AT of the signing one's life, the change of the signing CA at SWITCH_CA_AT, the serving
-    certificate at RENEW_AT of its own life, on a change of the signing CA, and when `names` are not the ones it has; and
-    everything when nothing is stored or all is expired.
+    Due are: the next CA at RENEW_AT of the signing one's life, the change of the signing CA at SWITCH_CA_AT, the
+    serving certificate at RENEW_AT of its own life, on a change of the signing CA, and when `names` are not the ones
+    it has; and everything when nothing is stored or all is expired.
     """
     if stored is None or (stored.next or stored.signing).life_spent(now) >= 1:
         authority = make_authority(now)

@@ -52,12 +52,16 @@ class Directory(Protocol):
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a token speaks for. `pod_name` and `pod_uid` are None when the token is not bound to a pod."""
+    """Whom a token speaks for, and until when (None: unknown).
+
+    `pod_name` and `pod_uid` are None when the token is not bound to a pod.
+    """
 
     username: str
     namespace: str
     pod_name: str | None
     pod_uid: str | None
+    expires: datetime | None = None
 
 
 class UnauthenticatedError(Exception):
