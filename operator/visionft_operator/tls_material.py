@@ -73,6 +73,10 @@ class KeyPair:
         begin, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
         return (now - begin) / (end - begin)
 
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether clients with the right time accept the certificate."""
+        return 0 <= self.life_spent(now) < 1
+
 
 @dataclass(frozen=True)
 class Material:
@@ -149,9 +153,9 @@ def renewed(stored: Material | None, names: tuple[str, ...], now: datetime) -> M
 
     Due are: the next CA at RENEW_AT of the signing one's life, the change of the signing CA at SWITCH_CA_AT, the
     serving certificate at RENEW_AT of its own life, on a change of the signing CA, and when `names` are not the ones
-    it has; and everything when nothing is stored or all is expired.
+    it has; and everything when nothing is stored or all is expired or not valid yet (made by a clock that was ahead).
     """
-    if stored is None or (stored.next or stored.signing).life_spent(now) >= 1:
+    if stored is None or not (stored.next or stored.signing).is_valid(now):
         authority = make_authority(now)
         return Material(make_serving(authority, names, now), authority)
     material = stored
@@ -165,7 +169,8 @@ def renewed(stored: Material | None, names: tuple[str, ...], now: datetime) -> M
     valid = tuple(c for c in material.retired if c.not_valid_after_utc > now)
     if valid != material.retired:
         material = replace(material, retired=valid)
-    if material.serving.life_spent(now) >= RENEW_AT or not _is_for(material.serving.certificate, names):
+    serving = material.serving
+    if serving.life_spent(now) >= RENEW_AT or not serving.is_valid(now) or not _is_for(serving.certificate, names):
         material = replace(material, serving=make_serving(material.signing, names, now))
     return material
 
