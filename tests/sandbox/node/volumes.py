@@ -107,7 +107,7 @@ class PodVolumes:
         return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
 
     async def _set_up(self, volume: Mapping[str, Any]) -> Path:
-        folder = self._base / volume["name"]
+        folder = self._base / str(volume["name"])
         if is_payload_volume(volume):
             await self._write(volume, folder)
             return folder
