@@ -1,0 +1,31 @@
+"""What every model of the API shares: JSON in camelCase, nothing unknown, nothing coerced, rules beside the fields."""
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from visionft_api.rules import Rule
+
+
+class ApiModel(BaseModel):
+    """A frozen object of the API.
+
+    `rules` are its cross-field rules; the CRD generator writes them as CEL and `visionft_api.parse` applies them on a
+    workstation. Building a model by hand checks types, bounds and patterns only: `parse` is the door for user input.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        # The API server coerces nothing either: "16" is no integer, "yes" no boolean.
+        strict=True,
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The object as the API server stores it: camelCase, absent fields left out, timestamps as RFC 3339."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

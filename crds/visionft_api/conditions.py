@@ -1,0 +1,118 @@
+"""Condition types and reasons. Code reads these; the phase is for people."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from visionft_api.base import ApiModel
+from visionft_api.timestamps import Timestamp
+
+
+class ConditionType(StrEnum):
+    """What a condition is about."""
+
+    ACCEPTED = "Accepted"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    ARTIFACT_READY = "ArtifactReady"
+    DRIFT_DETECTED = "DriftDetected"
+    SUCCEEDED = "Succeeded"
+
+
+class Reason(StrEnum):
+    """Why a condition has its status."""
+
+    # Accepted
+    ACCEPTED = "Accepted"
+    INVALID = "Invalid"
+    NOT_SUPPORTED = "NotSupported"
+    CLAIM_NOT_FOUND = "ClaimNotFound"
+    # Queued
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CREATE_FAILED = "ContainerCreateFailed"
+    WAITING_FOR_POD = "WaitingForPod"
+    STARTED = "Started"
+    # Running
+    TRAINING = "Training"
+    NOT_STARTED = "NotStarted"
+    FINISHED = "Finished"
+    SUSPENDED = "Suspended"
+    POD_FAILED = "PodFailed"
+    NODE_LOST = "NodeLost"
+    # Suspended
+    SUSPENDED_BY_USER = "SuspendedByUser"
+    RESUMED = "Resumed"
+    NOT_SUSPENDED = "NotSuspended"
+    # ArtifactReady
+    WRITTEN = "Written"
+    NOT_WRITTEN = "NotWritten"
+    # Succeeded
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    GATES_PASSED = "GatesPassed"
+    GATES_FAILED = "GatesFailed"
+    BAD_CONFIG = "BadConfig"
+    BAD_DATASET = "BadDataset"
+    BAD_MODEL = "BadModel"
+    OUT_OF_MEMORY = "OutOfMemory"
+    STORAGE_FAILED = "StorageFailed"
+    TRAINER_ERROR = "TrainerError"
+    KILLED = "Killed"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    RESULT_MISSING = "ResultMissing"
+    SPEC_INVALID = "SpecInvalid"
+
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+class Condition(ApiModel):
+    """One condition, in Kubernetes' standard form."""
+
+    type: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$", max_length=64)] = Field(
+        description="What the condition is about."
+    )
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$", max_length=64)] = Field(
+        description="Why, in one word that programs may rely on."
+    )
+    message: str = Field(default="", max_length=4096, description="What happened and what to do, in a sentence.")
+    last_transition_time: Timestamp = Field(description="When status last changed.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="Generation of the spec that the condition was decided from."
+    )
+
+
+def find_condition(conditions: list[Condition], kind: ConditionType) -> Condition | None:
+    """The condition of this type, if there is one."""
+    return next((condition for condition in conditions if condition.type == kind), None)
+
+
+def set_condition(
+    conditions: list[Condition],
+    kind: ConditionType,
+    status: ConditionStatus,
+    reason: Reason,
+    message: str,
+    now: datetime,
+    generation: int | None = None,
+) -> list[Condition]:
+    """A list with this condition in place; its transition time moves only when its status changes."""
+    old = find_condition(conditions, kind)
+    new = Condition(
+        type=kind.value,
+        status=status,
+        reason=reason.value,
+        message=message,
+        last_transition_time=old.last_transition_time if old is not None and old.status == status else now,
+        observed_generation=generation,
+    )
+    if old is None:
+        return [*conditions, new]
+    return [new if condition.type == kind else condition for condition in conditions]

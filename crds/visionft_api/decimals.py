@@ -1,0 +1,33 @@
+"""Decimals of the API. Neither spec nor status holds a float: JSON readers disagree about them, strings they keep."""
+
+import math
+import re
+from decimal import Decimal
+
+from visionft_api.fields import SIGNED_DECIMAL_PATTERN, WHAT_FITS
+
+_FORM = re.compile(SIGNED_DECIMAL_PATTERN)
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read a decimal string such as "2e-4".
+
+    Raises:
+        ValueError: the text is no decimal; the message says what would be.
+    """
+    if _FORM.fullmatch(text) is None:
+        raise ValueError(f'"{text}" is not {WHAT_FITS[SIGNED_DECIMAL_PATTERN]}')
+    return Decimal(text)
+
+
+def format_decimal(number: float, digits: int = 4) -> str | None:
+    """A float as the status keeps it, or None where it has no value (NaN, infinite, beyond nine digits).
+
+    `digits` are decimals; a number too small for them keeps as many significant digits in "2.0000e-05" form.
+    """
+    if not math.isfinite(number) or abs(number) >= 1e9:
+        return None
+    text = f"{number:.{digits}f}"
+    if number != 0 and abs(number) < 10**-digits:
+        text = f"{number:.{digits}e}"
+    return text

@@ -1,0 +1,48 @@
+"""The hash that decides whether a change of the spec starts another run."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from visionft_api.spec import VisionFineTuneSpec
+
+HASH_LENGTH = 16
+"""Hexadecimal digits: 64 bits, far more than one resource's changes can collide in."""
+
+
+def spec_hash(spec: VisionFineTuneSpec) -> str:
+    """Hash over what the artifacts and the verdict depend on.
+
+    That is model, dataset, adapter, training, evaluation and output, the number of GPUs and nodes (they change the
+    batch), the trainer's image and environment, and `runPolicy.rerun`. Names of Secrets are left out (a new token
+    trains nothing new), and so are memory, CPUs, labels, node selection, deadlines, TTL, drift and queue.
+
+    Fields at their default are left out too, so that a later version can add a field without retraining everything.
+    """
+    wanted: dict[str, Any] = {
+        "model": _without_defaults(spec.model),
+        "dataset": _without_defaults(spec.dataset),
+        "adapter": _without_defaults(spec.adapter),
+        "training": _without_defaults(spec.training),
+        "evaluation": _without_defaults(spec.evaluation),
+        "output": _without_defaults(spec.output),
+        "gpus": spec.resources.gpus,
+        "nodes": spec.resources.nodes,
+        "image": spec.pod_template.image,
+        "env": [_without_defaults(variable) for variable in spec.pod_template.env],
+        "rerun": spec.run_policy.rerun,
+    }
+    text = json.dumps(wanted, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def _without_defaults(model: BaseModel) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if name == "secret_ref" or value == field.get_default(call_default_factory=True):
+            continue
+        kept[field.alias or name] = _without_defaults(value) if isinstance(value, BaseModel) else value
+    return kept

@@ -1,0 +1,96 @@
+"""YAML as kubectl reads it: duplicate keys refused, `2e-4` a number, no dates."""
+
+import re
+from typing import Any
+
+import yaml
+
+_MAX_ALIASES = 100
+"""A manifest needs few; thousands are a way to fill the memory."""
+
+
+class NotYamlError(ValueError):
+    """A text that is not one YAML document; the message names the line and the mend."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with kubectl's types of scalars."""
+
+    aliases = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            self.aliases += 1
+            if self.aliases > _MAX_ALIASES:
+                raise NotYamlError(f"more than {_MAX_ALIASES} aliases (*name); write the values out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise NotYamlError(f"line {line}: the key {key!r} is not a text; put it in quotes")
+            if key in seen:
+                raise NotYamlError(f'line {line}: key "{key}" is already set on line {seen[key]}; remove one of them')
+            seen[key] = line
+        return super().construct_mapping(node, deep=deep)
+
+
+_DROPPED = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float", "tag:yaml.org,2002:int"}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag not in _DROPPED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# PyYAML takes 2e-4 for a text (its YAML 1.1 wants a dot) and 1:30 for 90; kubectl does neither.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
+    list("-+0123456789"),
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^([-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"),
+    list("-+.0123456789"),
+)
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(re.sub(r"^([-+]?)0o?([0-7_]+)$", r"\g<1>0o\2", str(loader.construct_scalar(node))), 0)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+def load_yaml(text: str) -> Any:
+    """The value of a text that holds one YAML (or JSON) document.
+
+    Raises:
+        NotYamlError: it holds none or several, or is not YAML.
+    """
+    try:
+        # Every tag but the safe ones is refused by the loader that ours is made of.
+        documents = [item for item in yaml.load_all(text, Loader=_Loader) if item is not None]
+    except yaml.MarkedYAMLError as error:
+        raise NotYamlError(_explain(error)) from error
+    except yaml.reader.ReaderError as error:
+        raise NotYamlError(f"character {error.position} ({error.character!r}) is not allowed in YAML") from error
+    except RecursionError as error:
+        raise NotYamlError("the document is nested too deeply") from error
+    if not documents:
+        raise NotYamlError("the file is empty; it should hold a VisionFineTune")
+    if len(documents) > 1:
+        raise NotYamlError(f"holds {len(documents)} documents; keep one, or split the file at its --- lines")
+    return documents[0]
+
+
+def _explain(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    problem = error.problem or "cannot be read"
+    if "\\t" in problem:
+        problem = "a tab where YAML wants spaces; indent with spaces"
+    return f"{where}not YAML: {problem}"

@@ -1,0 +1,79 @@
+"""Cross-field rules: each is declared once, beside its model, as CEL for the API server and a twin for the workstation.
+
+The message is a template. `{field}` or `{field.below}` (JSON names) stands for a value of the object that the rule is
+attached to; a name listed in `values` stands for something computed. The same template becomes CEL's
+`messageExpression` and the workstation's text, so that both say the same sentence.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A computed value of a message: a CEL expression that yields a string, and its twin."""
+
+    cel: str
+    twin: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of one object.
+
+    Args:
+        cel: the expression that must be true; `self` is the object.
+        holds: the same on the pydantic model.
+        message: a sentence that names the field, the value and the mend (see the module's text for placeholders).
+        at: JSON name of the child that the message is about, or "" for the object itself.
+        values: computed values of the message.
+    """
+
+    cel: str
+    holds: Callable[[Any], bool]
+    message: str
+    at: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def validation(self) -> dict[str, str]:
+        """The entry for `x-kubernetes-validations`."""
+        entry = {"rule": self.cel}
+        if _PLACEHOLDER.search(self.message):
+            entry["messageExpression"] = self._message_expression()
+        else:
+            entry["message"] = self.message
+        if self.at:
+            entry["fieldPath"] = f".{self.at}"
+        return entry
+
+    def text(self, model: Any) -> str:
+        """The message for this object, as the API server would give it."""
+        data = model.model_dump(mode="json", by_alias=True)
+
+        def replace(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in self.values:
+                return self.values[name].twin(model)
+            value = data
+            for part in name.split("."):
+                value = value[part]
+            return value if isinstance(value, str) else json.dumps(value)
+
+        return _PLACEHOLDER.sub(replace, self.message)
+
+    def _message_expression(self) -> str:
+        parts = []
+        for index, piece in enumerate(_PLACEHOLDER.split(self.message)):
+            if index % 2 == 0:
+                if piece:
+                    parts.append("'" + piece.replace("\\", "\\\\").replace("'", "\\'") + "'")
+            elif piece in self.values:
+                parts.append(self.values[piece].cel)
+            else:
+                parts.append(f"string(self.{piece})")
+        return " + ".join(parts)

@@ -1,0 +1,120 @@
+"""`spec`, in the order a user thinks: what is tuned, on what, how, what it must reach, where it goes."""
+
+from pydantic import Field
+
+from visionft_api.base import ApiModel
+from visionft_api.rules import Rule
+from visionft_api.spec.adapter import AdapterSpec
+from visionft_api.spec.dataset import (
+    ColumnsSpec,
+    ConfigMapSource,
+    DatasetSpec,
+    DataSource,
+    HubSource,
+    ImageSpec,
+    LimitsSpec,
+    PvcSource,
+    S3Source,
+)
+from visionft_api.spec.drift import DriftSpec, DriftThresholds
+from visionft_api.spec.evaluation import EvaluationSpec
+from visionft_api.spec.model import ModelSpec
+from visionft_api.spec.output import OciOutput, OutputSpec, PvcOutput, S3Output
+from visionft_api.spec.pod_template import EnvVar, PodTemplateSpec, Toleration
+from visionft_api.spec.queue import QueueSpec
+from visionft_api.spec.refs import ProfileRef, SecretRef
+from visionft_api.spec.resources import ResourcesSpec
+from visionft_api.spec.run_policy import RunPolicySpec
+from visionft_api.spec.training import CheckpointsSpec, EarlyStoppingSpec, TrainingSpec
+
+__all__ = [
+    "AdapterSpec",
+    "CheckpointsSpec",
+    "ColumnsSpec",
+    "ConfigMapSource",
+    "DataSource",
+    "DatasetSpec",
+    "DriftSpec",
+    "DriftThresholds",
+    "EarlyStoppingSpec",
+    "EnvVar",
+    "EvaluationSpec",
+    "HubSource",
+    "ImageSpec",
+    "LimitsSpec",
+    "ModelSpec",
+    "OciOutput",
+    "OutputSpec",
+    "PodTemplateSpec",
+    "ProfileRef",
+    "PvcOutput",
+    "PvcSource",
+    "QueueSpec",
+    "ResourcesSpec",
+    "RunPolicySpec",
+    "S3Output",
+    "S3Source",
+    "SecretRef",
+    "Toleration",
+    "TrainingSpec",
+    "VisionFineTuneSpec",
+]
+
+
+class VisionFineTuneSpec(ApiModel):
+    """What a user wants."""
+
+    model: ModelSpec = Field(description="The model that is tuned.")
+    dataset: DatasetSpec = Field(description="The rows to learn from and to measure on.")
+    adapter: AdapterSpec = Field(default_factory=AdapterSpec, description="The LoRA weights that are trained.")
+    training: TrainingSpec = Field(default_factory=TrainingSpec, description="How long, how fast, how often saved.")
+    evaluation: EvaluationSpec = Field(
+        default_factory=EvaluationSpec, description="What is measured, and what the result must reach."
+    )
+    drift: DriftSpec | None = Field(default=None, description="Measuring again on a schedule. Absent: never.")
+    output: OutputSpec = Field(description="What a run leaves, and where.")
+    resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description="What a run may use.")
+    queue: QueueSpec | None = Field(default=None, description="Kueue queue that the run waits in. Absent: none.")
+    pod_template: PodTemplateSpec = Field(
+        default_factory=PodTemplateSpec, description="What may be changed on the trainer's pod."
+    )
+    run_policy: RunPolicySpec = Field(
+        default_factory=RunPolicySpec, description="When a run stops, is tried again, or is repeated."
+    )
+    profile_ref: ProfileRef | None = Field(
+        default=None, description="Settings to start from, offered by a platform team."
+    )
+
+    rules = (
+        Rule(
+            cel="has(self.dataset.validation) || !has(self.evaluation.gates) || self.evaluation.gates.size() == 0",
+            holds=lambda m: m.dataset.validation is not None or not m.evaluation.gates,
+            message="evaluation.gates need rows to measure on; set dataset.validation",
+            at="evaluation.gates",
+        ),
+        Rule(
+            cel="has(self.dataset.validation) || !has(self.evaluation.every)",
+            holds=lambda m: m.dataset.validation is not None or m.evaluation.every is None,
+            message="evaluation.every {evaluation.every} needs rows to measure on; set dataset.validation",
+            at="evaluation.every",
+        ),
+        Rule(
+            cel="has(self.dataset.validation) || !has(self.training.earlyStopping)",
+            holds=lambda m: m.dataset.validation is not None or m.training.early_stopping is None,
+            message="training.earlyStopping needs rows to measure on; set dataset.validation",
+            at="training.earlyStopping",
+        ),
+        Rule(
+            cel="!has(self.drift) || has(self.drift.dataset) || has(self.dataset.validation)",
+            holds=lambda m: m.drift is None or m.drift.dataset is not None or m.dataset.validation is not None,
+            message="drift needs rows to measure on; set drift.dataset or dataset.validation",
+            at="drift",
+        ),
+        Rule(
+            cel="!has(self.training.visionLearningRate) || self.adapter.vision",
+            holds=lambda m: m.training.vision_learning_rate is None or m.adapter.vision,
+            message='training.visionLearningRate "{training.visionLearningRate}" has no effect while adapter.vision is '
+            "false; set adapter.vision to true or remove it",
+            at="training.visionLearningRate",
+        ),
+    )

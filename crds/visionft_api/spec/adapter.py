@@ -1,0 +1,50 @@
+"""`spec.adapter`: the LoRA weights that are trained."""
+
+from pydantic import Field
+
+from visionft_api.base import ApiModel
+from visionft_api.fields import DecimalString
+from visionft_api.rules import Rule
+
+
+class AdapterSpec(ApiModel):
+    """LoRA: its size, and which linear layers get it."""
+
+    rank: int = Field(default=16, ge=1, le=512, description="Rank of the adapter's matrices.")
+    alpha: int = Field(
+        default=32, ge=1, le=1024, description="Scale of the adapter: its output is multiplied by alpha / rank."
+    )
+    dropout: DecimalString = Field(default="0", description='Share of the adapter\'s inputs dropped, "0" to below "1".')
+    rs_lora: bool = Field(
+        default=False,
+        alias="rsLoRA",
+        description="Scale by alpha / sqrt(rank) instead, which keeps high ranks stable (arXiv 2312.03732).",
+    )
+    dora: bool = Field(
+        default=False,
+        description="Also learn each weight's magnitude (DoRA, arXiv 2402.09353). Slower by about a third.",
+    )
+    vision: bool = Field(default=True, description="Adapt the vision tower.")
+    projector: bool = Field(default=True, description="Adapt the layers that bring pictures into the language model.")
+    language: bool = Field(default=True, description="Adapt the language model.")
+    attention: bool = Field(default=True, description="Adapt the attention layers of the chosen parts.")
+    mlp: bool = Field(default=True, description="Adapt the MLP layers of the chosen parts.")
+
+    rules = (
+        Rule(
+            cel="self.vision || self.projector || self.language",
+            holds=lambda m: m.vision or m.projector or m.language,
+            message="vision, projector and language are all false, so nothing would be trained; set one to true",
+        ),
+        Rule(
+            cel="self.attention || self.mlp",
+            holds=lambda m: m.attention or m.mlp,
+            message="attention and mlp are both false, so nothing would be trained; set one to true",
+        ),
+        Rule(
+            cel="double(self.dropout) < 1.0",
+            holds=lambda m: float(m.dropout) < 1,
+            message='dropout "{dropout}" must be below 1; usual values are "0" to "0.1"',
+            at="dropout",
+        ),
+    )

@@ -1,0 +1,113 @@
+"""`spec.training`: how long, how fast, how often saved."""
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from visionft_api.base import ApiModel
+from visionft_api.fields import DecimalString
+from visionft_api.rules import Rule
+
+DEFAULT_EPOCHS = Decimal(1)
+VISION_LEARNING_RATE_SHARE = Decimal("0.1")
+"""A vision tower is pre-trained on far more pictures than a tune has; a tenth of the rate keeps what it knows."""
+
+
+class EarlyStoppingSpec(ApiModel):
+    """Stop when measuring shows no gain."""
+
+    patience: int = Field(default=3, ge=1, le=1000, description="Measurements without gain before stopping.")
+
+
+class CheckpointsSpec(ApiModel):
+    """What an interrupted run resumes from."""
+
+    every: int = Field(default=100, ge=1, le=1_000_000, description="Steps between checkpoints.")
+    keep: int = Field(default=2, ge=1, le=100, description="Checkpoints kept; older ones are removed.")
+
+
+class TrainingSpec(ApiModel):
+    """The optimisation."""
+
+    epochs: DecimalString | None = Field(
+        default=None, description='Passes over the training rows, such as "3" or "0.5". Absent, as maxSteps is: "1".'
+    )
+    max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Optimiser steps, in place of epochs.")
+    batch_size: int = Field(default=1, ge=1, le=4096, description="Samples on one GPU at a time.")
+    gradient_accumulation: int = Field(
+        default=1, ge=1, le=4096, description="Batches whose gradients are added up to one optimiser step."
+    )
+    learning_rate: DecimalString = Field(default="2e-4", description="Peak learning rate of the adapter.")
+    vision_learning_rate: DecimalString | None = Field(
+        default=None, description="Peak learning rate in the vision tower. Absent: a tenth of learningRate."
+    )
+    scheduler: Literal["linear", "cosine", "constant"] = Field(
+        default="cosine", description="How the learning rate falls after the warm-up."
+    )
+    warmup_ratio: DecimalString = Field(
+        default="0.03", description='Share of the steps in which the learning rate rises, "0" to below "1".'
+    )
+    weight_decay: DecimalString = Field(default="0", description='Weight decay of AdamW, "0" to "1".')
+    max_grad_norm: DecimalString = Field(default="1.0", description='Norm that gradients are clipped to; "0" is never.')
+    seed: int = Field(default=42, ge=0, le=2_147_483_647, description="Seed of everything that is random.")
+    packing: bool = Field(default=False, description="Put several samples in one row, kept apart from each other.")
+    early_stopping: EarlyStoppingSpec | None = Field(
+        default=None, description="Stop when the validation rows show no gain. Absent: train to the end."
+    )
+    checkpoints: CheckpointsSpec = Field(default_factory=CheckpointsSpec, description="What a run resumes from.")
+
+    rules = (
+        Rule(
+            cel="!has(self.epochs) || !has(self.maxSteps)",
+            holds=lambda m: m.epochs is None or m.max_steps is None,
+            message='epochs "{epochs}" and maxSteps {maxSteps} are both set; remove one of them',
+            at="maxSteps",
+        ),
+        Rule(
+            cel="!has(self.epochs) || (double(self.epochs) > 0.0 && double(self.epochs) <= 10000.0)",
+            holds=lambda m: m.epochs is None or 0 < float(m.epochs) <= 10_000,
+            message='epochs "{epochs}" must be above 0 and at most 10000; usual values are "1" to "5"',
+            at="epochs",
+        ),
+        Rule(
+            cel="double(self.learningRate) > 0.0 && double(self.learningRate) < 1.0",
+            holds=lambda m: 0 < float(m.learning_rate) < 1,
+            message='learningRate "{learningRate}" must be above 0 and below 1; usual values are "1e-5" to "1e-3"',
+            at="learningRate",
+        ),
+        Rule(
+            cel="!has(self.visionLearningRate) || "
+            "(double(self.visionLearningRate) > 0.0 && double(self.visionLearningRate) < 1.0)",
+            holds=lambda m: m.vision_learning_rate is None or 0 < float(m.vision_learning_rate) < 1,
+            message='visionLearningRate "{visionLearningRate}" must be above 0 and below 1; to leave the vision tower '
+            "as it is set spec.adapter.vision to false",
+            at="visionLearningRate",
+        ),
+        Rule(
+            cel="double(self.warmupRatio) < 1.0",
+            holds=lambda m: float(m.warmup_ratio) < 1,
+            message='warmupRatio "{warmupRatio}" must be below 1: it is a share of the steps; usual is "0.03"',
+            at="warmupRatio",
+        ),
+        Rule(
+            cel="double(self.weightDecay) <= 1.0",
+            holds=lambda m: float(m.weight_decay) <= 1,
+            message='weightDecay "{weightDecay}" must be at most 1; usual values are "0" to "0.1"',
+            at="weightDecay",
+        ),
+    )
+
+    @property
+    def planned_epochs(self) -> Decimal | None:
+        """Epochs to train, or None where maxSteps decides."""
+        if self.max_steps is not None:
+            return None
+        return DEFAULT_EPOCHS if self.epochs is None else Decimal(self.epochs)
+
+    @property
+    def effective_vision_learning_rate(self) -> Decimal:
+        """Peak learning rate in the vision tower, the default filled in."""
+        if self.vision_learning_rate is not None:
+            return Decimal(self.vision_learning_rate)
+        return Decimal(self.learning_rate) * VISION_LEARNING_RATE_SHARE

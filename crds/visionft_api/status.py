@@ -1,0 +1,180 @@
+"""`status`: the truth about the runs, as far as it is known. Every field is optional; decimals are strings."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from visionft_api.base import ApiModel
+from visionft_api.conditions import Condition
+from visionft_api.fields import Digest, SignedDecimalString, Size
+from visionft_api.timestamps import Timestamp
+
+MAX_HISTORY = 5
+MAX_METRICS = 32
+
+
+class Phase(StrEnum):
+    """The state in one word, for people. Code reads the conditions."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    REFUSED = "Refused"
+
+
+class Stage(StrEnum):
+    """The trainer's stages, in their order."""
+
+    INGEST = "ingest"
+    PREPROCESS = "preprocess"
+    LOAD = "load"
+    BASELINE = "baseline"
+    ADAPT = "adapt"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    EXPORT = "export"
+    REPORT = "report"
+
+
+Verdict = Literal["Passed", "Failed", "NoGates"]
+Text = Annotated[str, Field(max_length=2048)]
+ShortText = Annotated[str, Field(max_length=253)]
+MetricName = Annotated[str, Field(min_length=1, max_length=64)]
+Metrics = Annotated[dict[MetricName, SignedDecimalString], Field(max_length=MAX_METRICS)]
+
+
+class JobRef(ApiModel):
+    """The Job of the current run."""
+
+    name: ShortText = Field(description="Name of the Job.")
+    uid: ShortText = Field(description="UID of the Job.")
+
+
+class Progress(ApiModel):
+    """How far the run is."""
+
+    percent: int | None = Field(default=None, ge=0, le=100, description="Share of the work that is done, in percent.")
+    display: ShortText | None = Field(default=None, description='The percentage as it is printed, such as "42%".')
+    stage: Annotated[Stage, Field(strict=False)] | None = Field(
+        default=None, description="Stage that the trainer is in."
+    )
+    step: int | None = Field(default=None, ge=0, description="Optimiser steps done.")
+    total_steps: int | None = Field(default=None, ge=0, description="Optimiser steps in all.")
+    epoch: SignedDecimalString | None = Field(default=None, description="Passes over the training rows done.")
+    eta_seconds: int | None = Field(default=None, ge=0, description="Seconds until the run is done, estimated.")
+    eta: ShortText | None = Field(default=None, description='The estimate as it is printed, such as "12m".')
+    loss: SignedDecimalString | None = Field(default=None, description="Latest training loss.")
+    learning_rate: SignedDecimalString | None = Field(default=None, description="Latest learning rate.")
+    samples_per_second: SignedDecimalString | None = Field(default=None, description="Samples trained on in a second.")
+    gpu_memory: Size | None = Field(default=None, description="Peak memory on one GPU.")
+    last_updated: Timestamp | None = Field(default=None, description="When the trainer last reported.")
+
+
+class Evaluation(ApiModel):
+    """What was measured on the validation rows."""
+
+    baseline: Metrics | None = Field(default=None, description="Metrics of the base model.")
+    tuned: Metrics | None = Field(default=None, description="Metrics of the tuned model, as it is shipped.")
+    delta: Metrics | None = Field(default=None, description="Tuned minus baseline.")
+    verdict: Verdict | None = Field(
+        default=None, description="Passed, Failed, or NoGates where there was nothing to meet."
+    )
+    samples: int | None = Field(default=None, ge=0, description="Validation rows that were measured on.")
+
+
+class Drift(ApiModel):
+    """What measuring again showed."""
+
+    last_run: Timestamp | None = Field(default=None, description="When it was last measured.")
+    verdict: ShortText | None = Field(default=None, description="Stable or Drifted.")
+    metrics: Metrics | None = Field(default=None, description="Metrics of the tuned model, now.")
+    inputs: Metrics | None = Field(default=None, description="Tests of the inputs, by name.")
+
+
+class Artifact(ApiModel):
+    """Something that a run left."""
+
+    kind: Literal["adapter", "merged", "report"] = Field(description="What it is.")
+    uri: Text = Field(description="Where it is, such as pvc://claim/path.")
+    digest: Digest | None = Field(default=None, description="SHA-256 over its files.")
+    size: int | None = Field(default=None, ge=0, description="Bytes of its files.")
+
+
+class Resolved(ApiModel):
+    """What names in the spec turned out to be."""
+
+    model_revision: ShortText | None = Field(default=None, description="Commit or digest of the base model.")
+    dataset_digest: ShortText | None = Field(default=None, description="Digest of the training rows.")
+    image_digest: Text | None = Field(default=None, description="Digest of the trainer image.")
+    spec_hash: ShortText | None = Field(default=None, description="Hash over what the training depends on.")
+
+
+class Estimate(ApiModel):
+    """What the run is expected to need."""
+
+    gpu_memory: Size | None = Field(default=None, description="Memory on one GPU.")
+    gpu_hours: SignedDecimalString | None = Field(default=None, description="GPU hours in all.")
+
+
+class LastFailure(ApiModel):
+    """The latest failure of a pod or a run, which stays readable after a retry."""
+
+    run: int | None = Field(default=None, ge=1, description="Run that failed.")
+    exit_code: int | None = Field(default=None, ge=0, le=255, description="Exit code of the trainer.")
+    reason: ShortText | None = Field(default=None, description="Why, in one word.")
+    message: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, description="What happened and what to do."
+    )
+    time: Timestamp | None = Field(default=None, description="When.")
+    pod_name: ShortText | None = Field(default=None, description="Pod that failed.")
+
+
+ARTIFACT_LIST = Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+
+
+class HistoryEntry(ApiModel):
+    """One of the latest runs."""
+
+    run: int = Field(ge=1, description="Number of the run.")
+    spec_hash: ShortText | None = Field(default=None, description="Hash over what the training depended on.")
+    outcome: ShortText | None = Field(default=None, description="Succeeded, Failed or Replaced.")
+    reason: ShortText | None = Field(default=None, description="Why, in one word.")
+    start_time: Timestamp | None = Field(default=None, description="When it started.")
+    completion_time: Timestamp | None = Field(default=None, description="When it ended.")
+    evaluation: Evaluation | None = Field(default=None, description="What was measured.")
+    artifacts: Annotated[list[Artifact], ARTIFACT_LIST] | None = Field(default=None, description="What it left.")
+
+
+class VisionFineTuneStatus(ApiModel):
+    """What is known about the runs."""
+
+    observed_generation: int | None = Field(default=None, ge=0, description="Generation of the spec last acted on.")
+    phase: Annotated[Phase, Field(strict=False)] | None = Field(
+        default=None, description="State in one word, for people; programs read the conditions."
+    )
+    run: int | None = Field(default=None, ge=0, description="Number of the current run.")
+    start_time: Timestamp | None = Field(default=None, description="When the current run started.")
+    completion_time: Timestamp | None = Field(default=None, description="When the current run ended.")
+    job_ref: JobRef | None = Field(default=None, description="Job of the current run.")
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+        ),
+    ] = Field(default=[], description="Accepted, Queued, Running, Suspended, ArtifactReady, DriftDetected, Succeeded.")
+    progress: Progress | None = Field(default=None, description="How far the current run is.")
+    evaluation: Evaluation | None = Field(default=None, description="What was measured in the current run.")
+    drift: Drift | None = Field(default=None, description="What measuring again showed.")
+    artifacts: Annotated[list[Artifact], ARTIFACT_LIST] | None = Field(
+        default=None, description="What the current run left."
+    )
+    resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
+    estimate: Estimate | None = Field(default=None, description="What the run is expected to need.")
+    last_failure: LastFailure | None = Field(default=None, description="Latest failure of a pod or a run.")
+    history: Annotated[
+        list[HistoryEntry], Field(max_length=MAX_HISTORY, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = Field(default=[], description="The latest five runs that ended, newest first.")

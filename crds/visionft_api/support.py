@@ -1,0 +1,79 @@
+"""What the API can say but nothing honours yet. It is refused with `Accepted=False, NotSupported`, never ignored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from visionft_api.problems import Problem
+from visionft_api.spec import DataSource, VisionFineTuneSpec
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """One field that nothing honours yet.
+
+    `value` gives what was asked for, or None where the field does not ask for anything unusual.
+    """
+
+    field: str
+    value: Callable[[VisionFineTuneSpec], Any]
+    mend: str
+
+
+def _source(part: DataSource | None, name: str) -> Any:
+    return None if part is None else getattr(part, name)
+
+
+def _data_source(field: str, get: Callable[[VisionFineTuneSpec], DataSource | None]) -> tuple[Unsupported, ...]:
+    return (
+        Unsupported(f"{field}.hub", lambda s: _source(get(s), "hub"), "copy the rows to a claim and use pvc"),
+        Unsupported(f"{field}.s3", lambda s: _source(get(s), "s3"), "copy the rows to a claim and use pvc"),
+        Unsupported(
+            f"{field}.configMap", lambda s: _source(get(s), "config_map"), "copy the rows to a claim and use pvc"
+        ),
+    )
+
+
+NOT_SUPPORTED: tuple[Unsupported, ...] = (
+    Unsupported(
+        "spec.model.uri",
+        lambda s: s.model.uri if s.model.uri is not None and s.model.pvc is None else None,
+        "copy the model to a claim and use pvc://CLAIM/PATH",
+    ),
+    Unsupported(
+        "spec.model.quantization",
+        lambda s: "int8" if s.model.quantization == "int8" else None,
+        "use nf4 or none",
+    ),
+    Unsupported(
+        "spec.model.trustRemoteCode",
+        lambda s: s.model.trust_remote_code or None,
+        "use a model whose code is part of transformers",
+    ),
+    *_data_source("spec.dataset.train", lambda s: s.dataset.train),
+    *_data_source("spec.dataset.validation", lambda s: s.dataset.validation),
+    Unsupported("spec.dataset.columns", lambda s: s.dataset.columns, "bring the rows into the messages form"),
+    Unsupported("spec.dataset.promptTemplate", lambda s: s.dataset.prompt_template, "put the prompt into each row"),
+    Unsupported("spec.training.packing", lambda s: s.training.packing or None, "set it to false"),
+    Unsupported(
+        "spec.training.earlyStopping", lambda s: s.training.early_stopping, "remove it and choose epochs or maxSteps"
+    ),
+    Unsupported("spec.drift", lambda s: s.drift, "remove it"),
+    Unsupported("spec.output.s3", lambda s: s.output.s3, "use pvc"),
+    Unsupported("spec.output.oci", lambda s: s.output.oci, "use pvc"),
+    Unsupported("spec.resources.nodes", lambda s: s.resources.nodes if s.resources.nodes > 1 else None, "set it to 1"),
+    Unsupported("spec.queue", lambda s: s.queue, "remove it"),
+    Unsupported("spec.profileRef", lambda s: s.profile_ref, "remove it and write the settings here"),
+)
+
+
+def unsupported(spec: VisionFineTuneSpec) -> list[Problem]:
+    """The fields of a valid spec that nothing honours yet, each with what to do instead."""
+    problems = []
+    for entry in NOT_SUPPORTED:
+        value = entry.value(spec)
+        if value is None:
+            continue
+        shown = value if isinstance(value, str | int | bool) else value.to_json()
+        problems.append(Problem(entry.field, shown, f"not supported by this version yet; {entry.mend}"))
+    return problems
