@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from visionft_api.rules import Rule
 
@@ -25,6 +27,18 @@ class ApiModel(BaseModel):
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The model's JSON schema with what pydantic does not know: the rules, and that sections default to {}."""
+        schema = handler(core_schema)
+        body = handler.resolve_ref_schema(schema)
+        if cls.rules:
+            body["x-kubernetes-validations"] = [rule.validation() for rule in cls.rules]
+        for name, field in cls.model_fields.items():
+            if field.default_factory is not None:
+                body["properties"][field.alias or name]["default"] = {}
+        return schema
 
     def to_json(self) -> dict[str, Any]:
         """The object as the API server stores it: camelCase, absent fields left out, timestamps as RFC 3339."""

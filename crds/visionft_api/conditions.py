@@ -34,6 +34,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CREATE_FAILED = "ContainerCreateFailed"
+    CREATION_REFUSED = "CreationRefused"
     WAITING_FOR_POD = "WaitingForPod"
     STARTED = "Started"
     # Running

@@ -26,6 +26,10 @@ RESOURCE_NAME_PATTERN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-
 LABEL_VALUE_PATTERN = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 ENV_NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 DIGEST_PATTERN = "^sha256:[a-f0-9]{64}$"
+MODEL_URI_PATTERN = r"^(pvc|s3|oci)://[^\s]+$"
+REPOSITORY_PATTERN = "^[a-z0-9][a-z0-9._:/-]*$"
+CRON_PATTERN = "^(@(hourly|daily|weekly|monthly)|[0-9*/,-]+( [0-9*/,-]+){4})$"
+GATE_PATTERN = r"^(cer|wer|exactMatch) *(<=|<|>=|>) *[0-9]{1,3}(\.[0-9]{1,9})?([eE]-[0-9]{1,2})?$"
 
 WHAT_FITS = {
     DNS_LABEL_PATTERN: 'lower-case letters, digits and "-", such as "my-tune"',
@@ -45,6 +49,10 @@ WHAT_FITS = {
     RESOURCE_NAME_PATTERN: 'the name of an extended resource, such as "nvidia.com/gpu"',
     LABEL_VALUE_PATTERN: 'a label value: letters, digits, "-", "_" and "."',
     ENV_NAME_PATTERN: 'a variable name: letters, digits and "_", not starting with a digit',
+    MODEL_URI_PATTERN: 'a place such as "pvc://models/qwen2-vl-2b", or use name for a model on the hub',
+    REPOSITORY_PATTERN: 'a repository such as "registry.example.com/team/model"',
+    CRON_PATTERN: 'five cron fields such as "0 3 * * *", or @hourly, @daily, @weekly or @monthly',
+    GATE_PATTERN: 'a metric (cer, wer, exactMatch), an operator (<, <=, >, >=) and a number, such as "cer <= 0.05"',
     DIGEST_PATTERN: 'a digest, "sha256:" and 64 hexadecimal digits',
 }
 """What a person should write where the pattern refused."""

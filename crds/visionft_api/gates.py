@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-GATE_PATTERN = r"^(cer|wer|exactMatch) *(<=|<|>=|>) *[0-9]{1,3}(\.[0-9]{1,9})?([eE]-[0-9]{1,2})?$"
+from visionft_api.fields import GATE_PATTERN, WHAT_FITS
+
 LOWER_IS_BETTER = frozenset({"cer", "wer"})
 
 _FORM = re.compile(r"(cer|wer|exactMatch) *(<=|<|>=|>) *([0-9]{1,3}(?:\.[0-9]{1,9})?(?:[eE]-[0-9]{1,2})?)")
@@ -48,5 +49,5 @@ def parse_gate(text: str) -> Gate:
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f'"{text}" is not a gate: write a metric, an operator and a number, such as "cer <= 0.05"')
+        raise ValueError(f'"{text}" is not a gate: write {WHAT_FITS[GATE_PATTERN]}')
     return Gate(match[1], match[2], Decimal(match[3]))

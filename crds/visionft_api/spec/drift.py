@@ -5,12 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import DecimalString
+from visionft_api.fields import CRON_PATTERN, DecimalString
 from visionft_api.rules import Rule
 from visionft_api.spec.dataset import DataSource
-
-_CRON_FIELD = r"(\*|[0-9]{1,2}(-[0-9]{1,2})?)(/[0-9]{1,2})?(,(\*|[0-9]{1,2}(-[0-9]{1,2})?)(/[0-9]{1,2})?)*"
-CRON_PATTERN = f"^({_CRON_FIELD}( {_CRON_FIELD}){{4}}|@(hourly|daily|weekly|monthly))$"
 
 
 class DriftThresholds(ApiModel):

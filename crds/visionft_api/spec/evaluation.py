@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.gates import GATE_PATTERN, LOWER_IS_BETTER, Gate, parse_gate
+from visionft_api.fields import GATE_PATTERN
+from visionft_api.gates import LOWER_IS_BETTER, Gate, parse_gate
 from visionft_api.rules import Rule, Value
 
 Metric = Literal["cer", "wer", "exactMatch"]

@@ -5,12 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import CLAIM_PATH_PATTERN, DNS_NAME_PATTERN, HubId, Revision
+from visionft_api.fields import CLAIM_PATH_PATTERN, DNS_NAME_PATTERN, MODEL_URI_PATTERN, HubId, Revision
 from visionft_api.locations import PVC_SCHEME, PvcLocation, parse_pvc_uri
 from visionft_api.rules import Rule
 from visionft_api.spec.refs import SecretRef
-
-MODEL_URI_PATTERN = r"^(pvc|s3|oci)://[^\s]+$"
 
 _PVC_URI = f"^pvc://{DNS_NAME_PATTERN[1:-1]}(/{CLAIM_PATH_PATTERN[1:-1]})?/?$"
 

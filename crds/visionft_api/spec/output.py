@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import Bucket, ClaimPath, DnsName, Url
+from visionft_api.fields import REPOSITORY_PATTERN, Bucket, ClaimPath, DnsName, Url
 from visionft_api.rules import Rule
 from visionft_api.spec.refs import SecretRef
 
@@ -33,7 +33,7 @@ class OciOutput(ApiModel):
     """A repository of an OCI registry."""
 
     repository: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9._:/-]*$", min_length=1, max_length=255, description="Repository that is pushed to."
+        pattern=REPOSITORY_PATTERN, min_length=1, max_length=255, description="Repository that is pushed to."
     )
     secret_ref: SecretRef | None = Field(default=None, description="Secret of type kubernetes.io/dockerconfigjson.")
 
