@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from visionft_operator.ingest.ports import CurrentRun, Directory, Identity, ResourceKey
+from visionft_operator.ingest.ports import Directory, Identity, ResourceKey
 from visionft_operator.ingest.refusal import RefusedError
 
 
-def authorize(identity: Identity, key: ResourceKey, run: int, directory: Directory) -> CurrentRun:
-    """Return the run that `identity` may report for.
+@dataclass(frozen=True)
+class Reporter:
+    """Who reports: the pod `pod_uid`, for run `run` of the resource `uid`."""
+
+    uid: str
+    run: int
+    pod_uid: str
+
+
+def authorize(identity: Identity, key: ResourceKey, run: int, directory: Directory) -> Reporter:
+    """Return what `identity` may report for.
 
     Raises RefusedError unless the token's namespace is the resource's, the resource exists, `run` is its current run,
     and the token is bound to a pod that exists under that name and uid and is controlled by that run's Job. The
@@ -47,7 +57,7 @@ def authorize(identity: Identity, key: ResourceKey, run: int, directory: Directo
             f"run {run} is not the current run of {key}, which is {current.run}: "
             "post to the VISIONFT_REPORT_URL of the training pod"
         )
-    return current
+    return Reporter(current.uid, current.run, identity.pod_uid)
 
 
 def _forbidden(message: str) -> RefusedError:

@@ -80,6 +80,8 @@ class RefusedError(Exception):
             headers["Retry-After"] = str(self.retry_after)
         if self.code is HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.code is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = "POST"
         response = web.Response(
             status=self.code.value,
             body=json.dumps(self.body()).encode(),

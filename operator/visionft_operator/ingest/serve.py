@@ -15,10 +15,14 @@ from http import HTTPStatus
 from aiohttp import web
 
 from visionft_operator.ingest.limits import HEADER_BYTES, HEADERS, LINE_BYTES, LINGER_SECONDS, Limits
+from visionft_operator.ingest.rate import RateLimiter
 from visionft_operator.ingest.refusal import RefusedError
 
 CLOSE_SECONDS = 5.0
 """How long requests under way may take to end when the server stops."""
+
+LOGGED_CUTS_PER_SECOND = 1 / 60
+"""How often the log says that connections are cut off."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +54,9 @@ async def serve(
     if manager is None:
         raise RuntimeError("the runner made no server")
     loop = asyncio.get_running_loop()
+    log_rate: RateLimiter[None] = RateLimiter(LOGGED_CUTS_PER_SECOND, 1, 1, loop.time)
     server = await loop.create_server(
-        lambda: _Connection(manager, limits, loop),
+        lambda: _Connection(manager, limits, loop, log_rate),
         host,
         port,
         ssl=ssl_context,
@@ -64,9 +69,11 @@ async def serve(
 class _Connection(web.RequestHandler):
     """One connection. Too many are cut off; what is not HTTP gets a `Status` too, and no traceback in the log."""
 
-    __slots__ = ("_most",)
+    __slots__ = ("_log_rate", "_most")
 
-    def __init__(self, manager: web.Server, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, manager: web.Server, limits: Limits, loop: asyncio.AbstractEventLoop, log_rate: RateLimiter[None]
+    ) -> None:
         super().__init__(
             manager,
             loop=loop,
@@ -79,11 +86,13 @@ class _Connection(web.RequestHandler):
             max_headers=HEADERS,
         )
         self._most = limits.connections
+        self._log_rate = log_rate
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         manager = self._manager
         if manager is not None and len(manager.connections) >= self._most and isinstance(transport, asyncio.Transport):
-            logger.warning("report server has %d connections: one more is cut off", self._most)
+            if not self._log_rate.take(None):
+                logger.warning("report server has %d connections: more are cut off", self._most)
             transport.abort()
             return
         super().connection_made(transport)

@@ -59,7 +59,8 @@ def build_app(
     """
     server = _ReportServer(authenticator, directory, store, limits, on_report, clock, on_response, monotonic)
     app = web.Application(client_max_size=limits.body_bytes)
-    app.router.add_route(hdrs.METH_ANY, "/{path:.*}", server.answer)
+    # Everything comes here, line feeds in the path included: aiohttp's own 404 and 405 are no Status objects.
+    app.router.add_route(hdrs.METH_ANY, r"/{path:[\s\S]*}", server.answer)
     return app
 
 
@@ -119,7 +120,7 @@ class _ReportServer:
             raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not served here: send a POST")
         check_headers(request, self._limits)
         identity = await self._authenticate(request)
-        current = authorize(identity, key, run, self._directory)
+        authorize(identity, key, run, self._directory)
         wait = self._rate.take(key)
         if wait:
             raise RefusedError(
@@ -129,8 +130,8 @@ class _ReportServer:
             )
         report = read_report(await read_json(request, self._limits), self._clock())
         # The body took its time: the run may have ended or the pod gone meanwhile.
-        current = authorize(identity, key, run, self._directory)
-        if self._store.put(current.uid, run, report, identity.pod_uid or "", self._clock()):
+        reporter = authorize(identity, key, run, self._directory)
+        if self._store.put(reporter.uid, reporter.run, report, reporter.pod_uid, self._clock()):
             self._on_report(key)
 
     async def _authenticate(self, request: web.Request) -> Identity:
