@@ -1,0 +1,82 @@
+"""Rows side by side: batches for training (padded right, with labels) and for generation (padded left)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from visionft_trainer.families import Family
+from visionft_trainer.preprocess import IGNORED, Example, Prepared
+
+Batch = dict[str, torch.Tensor]
+
+
+class Collator:
+    """Turns row numbers of prepared splits into a training batch; what the Trainer calls for each step."""
+
+    def __init__(self, splits: Sequence[Prepared], processor: Any, family: Family) -> None:
+        self._splits = {split.name: split for split in splits}
+        self._processor = processor
+        self._family = family
+
+    def __call__(self, rows: Sequence[Mapping[str, int]]) -> Batch:
+        """`rows` are items `{<split>: n}` of one split; see `train.row_numbers`."""
+        (name,) = rows[0]
+        prepared = self._splits[name]
+        examples = [prepared.examples[row[name]] for row in rows]
+        return training_batch(examples, prepared, self._processor, self._family)
+
+
+def training_batch(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> Batch:
+    """`input_ids`, `attention_mask`, `labels` `[B, T]` and what the family adds."""
+    length = max(len(example.input_ids) for example in examples)
+    pad = pad_id(processor)
+    batch = _text(
+        [_padded(example.input_ids, length, pad, left=False) for example in examples],
+        [len(example.input_ids) for example in examples],
+        length,
+        left=False,
+    )
+    batch["labels"] = torch.stack([_padded(example.labels, length, IGNORED, left=False) for example in examples])
+    return batch | _extras(batch["input_ids"], examples, prepared, processor, family)
+
+
+def prompt_batch(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> Batch:
+    """`input_ids`, `attention_mask` `[B, T]` and what the family adds; prompts end at the right edge."""
+    length = max(len(example.prompt_ids) for example in examples)
+    pad = pad_id(processor)
+    batch = _text(
+        [_padded(example.prompt_ids, length, pad, left=True) for example in examples],
+        [len(example.prompt_ids) for example in examples],
+        length,
+        left=True,
+    )
+    return batch | _extras(batch["input_ids"], examples, prepared, processor, family)
+
+
+def pad_id(processor: Any) -> int:
+    """The padding token, or the end token where a tokenizer has none; masked in either case."""
+    tokenizer = processor.tokenizer
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id)
+
+
+def _text(ids: list[torch.Tensor], lengths: list[int], total: int, *, left: bool) -> Batch:
+    positions = torch.arange(total)
+    real = [positions >= total - length if left else positions < length for length in lengths]
+    return {"input_ids": torch.stack(ids), "attention_mask": torch.stack(real).long()}
+
+
+def _extras(
+    input_ids: torch.Tensor, examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family
+) -> Batch:
+    """Picture tensors, joined in the rows' order, and the family's tensors over the text."""
+    pictures = [images for example in examples if (images := prepared.pictures.of(example.row))]
+    joined = {name: torch.cat([images[name] for images in pictures]) for name in family.image_tensors if pictures}
+    return family.text_tensors(processor, input_ids) | joined
+
+
+def _padded(values: torch.Tensor, length: int, filler: int, *, left: bool) -> torch.Tensor:
+    padding = torch.full((length - len(values),), filler, dtype=values.dtype)
+    return torch.cat([padding, values] if left else [values, padding])

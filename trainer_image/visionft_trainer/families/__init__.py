@@ -1,0 +1,21 @@
+"""The model families that can be trained, one small module each.
+
+A new family is one module with one `Family` and one line in `FAMILIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from visionft_trainer.families.base import Family
+from visionft_trainer.families.qwen2_vl import Qwen2VL
+
+FAMILIES: tuple[Family, ...] = (Qwen2VL(),)
+
+__all__ = ["FAMILIES", "Family", "find_family"]
+
+
+def find_family(config: Mapping[str, Any]) -> Family | None:
+    """The family that the contents of a `config.json` belong to, or None."""
+    return next((family for family in FAMILIES if family.matches(config)), None)

@@ -1,0 +1,73 @@
+"""What the stages need to know about a model family."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Part = Literal["vision", "projector", "language"]
+PARTS: tuple[Part, ...] = ("vision", "projector", "language")
+
+
+@dataclass(frozen=True)
+class Linears:
+    """Regular expressions over full module names: the linear layers of one part of a model. None: it has none."""
+
+    attention: str | None = None
+    mlp: str | None = None
+
+
+class Family(ABC):
+    """One family of vision-language models: names and shapes, no training logic."""
+
+    name: str
+    """As it stands in the documentation."""
+    model_types: frozenset[str]
+    """`model_type` values of `config.json`."""
+    architectures: frozenset[str]
+    """Class names of transformers that this family's checkpoints name."""
+    keep_precision: tuple[str, ...]
+    """Modules left in 16 or 32 bits when the rest is quantised. Matched from the start of the full name, and they
+    replace the library's defaults: the head must be in the list."""
+    linears: Mapping[Part, Linears]
+    """Where LoRA can go."""
+    encoder_modules: tuple[str, ...]
+    """Modules that make up the vision encoder without the projector; they need no graph while they are frozen."""
+    image_tensors: tuple[str, ...]
+    """Outputs of the image processor that the model takes, joined along the first dimension in a batch."""
+
+    def matches(self, config: Mapping[str, Any]) -> bool:
+        """Whether a model with this `config.json` is of the family."""
+        return config.get("model_type") in self.model_types
+
+    @abstractmethod
+    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
+        """Make the processor scale pictures into these bounds; None keeps the model's own."""
+
+    @abstractmethod
+    def fits(self, width: int, height: int) -> str | None:
+        """Why a picture of this size cannot be encoded, or None when it can."""
+
+    @abstractmethod
+    def placeholder_id(self, processor: Any) -> int:
+        """The token that the chat template writes once for each picture."""
+
+    @abstractmethod
+    def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
+        """The tokens that stand for picture `index` of a processed row."""
+
+    @abstractmethod
+    def text_tensors(self, processor: Any, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Further model inputs that follow from the token ids `[B, T]`."""
+
+    def lora_pattern(self, parts: Sequence[Part], *, attention: bool, mlp: bool) -> str | None:
+        """One regular expression for PEFT's `target_modules`, or None when the choice reaches nothing."""
+        chosen = [self.linears[part] for part in parts]
+        patterns = [linears.attention for linears in chosen if attention and linears.attention]
+        patterns += [linears.mlp for linears in chosen if mlp and linears.mlp]
+        return "|".join(f"(?:{pattern})" for pattern in patterns) or None

@@ -1,0 +1,108 @@
+"""Reading pictures that somebody else made: bounded, complete, upright and RGB, or refused with the reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from visionft_trainer.rows import Picture
+from visionft_trainer.shapes import BadRowError
+
+MAX_PIXELS = 100_000_000  # an A3 page at 600 dpi has 70 million; beyond is a decompression bomb
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+WIDE_INTEGER_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # grey with 16 bits a pixel
+
+
+@dataclass(frozen=True)
+class ImageRules:
+    """What an image must be to be accepted."""
+
+    folder: Path
+    """Files lie below it, links followed."""
+    max_bytes: int
+    """Largest encoded image, in bytes."""
+
+
+def read_bytes(picture: Picture, rules: ImageRules) -> bytes:
+    """The encoded image. Raises `BadRowError` when it is missing, outside the folder, no plain file, or too large."""
+    if isinstance(picture.source, bytes):
+        if len(picture.source) > rules.max_bytes:
+            raise BadRowError("", f"the image in the data URI {_too_large(len(picture.source), rules)}")
+        return picture.source
+    path = picture.source
+    name = _name(path, rules)
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(rules.folder.resolve()):
+            raise BadRowError("", f"{name} is a link out of the data file's folder; copy the image into the folder")
+        with real.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BadRowError("", f"{name} is not a file; name an image file")
+            if status.st_size > rules.max_bytes:
+                raise BadRowError("", f"{name} {_too_large(status.st_size, rules)}")
+            return file.read()
+    except FileNotFoundError:
+        raise BadRowError("", f"{name} does not exist; put the file there or mend the path") from None
+    except IsADirectoryError:
+        raise BadRowError("", f"{name} is a folder; name an image file") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise BadRowError("", f"{name} cannot be read ({error}); check the file and its permissions") from None
+
+
+def open_rgb(data: bytes, name: str) -> Image.Image:
+    """Decode `data` to an upright RGB image. Raises `BadRowError`, with `name` in it, when any of it is missing."""
+    if not data:
+        raise BadRowError("", f"{name} is empty; write the image again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # our own bound on the pixels is stricter than Pillow's warning
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check_header(image, name)
+                image.load()
+                return _upright_rgb(image)
+    except BadRowError:
+        raise
+    except UnidentifiedImageError:
+        raise BadRowError("", f"{name} is not an image of a known format; use one of {', '.join(FORMATS)}") from None
+    except Exception as error:  # Pillow's decoders raise nearly everything on hostile input
+        raise BadRowError("", f"{name} is truncated or broken ({error}); write the image again") from None
+
+
+def _check_header(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise BadRowError("", f"{name} has {width} x {height} pixels; the most is {MAX_PIXELS:,}: make it smaller")
+    if getattr(image, "is_animated", False):
+        raise BadRowError("", f"{name} has several frames; save the one frame that is meant")
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """Turn by EXIF, lay transparency over white, bring 16 bits to 8."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in WIDE_INTEGER_MODES:
+        return upright.convert("I").point(lambda value: value * (1 / 257), "L").convert("RGB")
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        layer = upright.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return upright.convert("RGB")
+
+
+def picture_name(picture: Picture, rules: ImageRules) -> str:
+    """How errors call the picture."""
+    return "the image in the data URI" if isinstance(picture.source, bytes) else _name(picture.source, rules)
+
+
+def _name(path: Path, rules: ImageRules) -> str:
+    return f"image {str(path.relative_to(rules.folder))!r}"
+
+
+def _too_large(size: int, rules: ImageRules) -> str:
+    return f"has {size:,} bytes; spec.dataset's image.maxBytes allows {rules.max_bytes:,}: make it smaller or raise it"

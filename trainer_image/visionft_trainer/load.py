@@ -1,0 +1,128 @@
+"""Stage 3: the processor, and the base model in 4 or 16/32 bits with its vision tower in full precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from visionft_api.spec import VisionFineTuneSpec
+
+from visionft_trainer.errors import BadConfigError, BadModelError
+from visionft_trainer.families import Family
+from visionft_trainer.settings import Settings
+from visionft_trainer.source import ModelFiles
+
+
+def choose_device(spec: VisionFineTuneSpec, settings: Settings) -> torch.device:
+    """A GPU exactly when the manifest asks for one, unless the settings name a device. Raises `BadConfigError`."""
+    wanted = settings.device if settings.device != "auto" else ("cuda" if spec.resources.gpus > 0 else "cpu")
+    if wanted == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise BadConfigError(
+            f"spec.resources.gpus: {spec.resources.gpus}, but no CUDA GPU can be used here. Check the node's driver "
+            "and the image; to train on CPU set spec.resources.gpus to 0 (on a workstation also: --device cpu)."
+        )
+    if spec.resources.gpus > 1:
+        raise BadConfigError(
+            f"spec.resources.gpus: {spec.resources.gpus}; this version trains on one GPU. Set it to 1."
+        )
+    return torch.device("cuda", 0)
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """float32 on CPU; bfloat16 on a GPU that has it, else float16."""
+    if device.type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:
+    """Image processor, tokenizer and chat template. Raises `BadModelError`."""
+    from transformers import AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(files.folder, local_files_only=True)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadModelError(f"{files.identity}: the processor cannot be loaded ({_first_line(error)}). "
+                       "Copy its files again from where the model came from.") from error  # fmt: skip
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is None or getattr(processor, "image_processor", None) is None:
+        raise BadModelError(
+            f"{files.identity}: the folder holds a {type(processor).__name__}, which does not process images and text. "
+            "Copy processor_config.json or preprocessor_config.json from where the model came from."
+        )
+    if not tokenizer.is_fast:
+        raise BadModelError(f"{files.identity}: the tokenizer is not a fast one. Save it once with tokenizer.json.")
+    if not processor.chat_template:
+        raise BadModelError(
+            f"{files.identity}: there is no chat template. Copy chat_template.jinja from where the model came from; "
+            "base models without one cannot be tuned on chat messages."
+        )
+    files.family.bound_pixels(processor, spec.dataset.image.min_pixels, spec.dataset.image.max_pixels)
+    return processor
+
+
+def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device) -> Any:
+    """The base model on `device`, in eval mode, nothing trainable. Raises `BadModelError`."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForImageTextToText
+
+    dtype = choose_dtype(device)
+    four_bit = spec.model.quantization == "nf4"
+    try:
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            files.folder,
+            dtype=dtype,
+            device_map={"": device},
+            quantization_config=nf4(files.family, dtype) if four_bit else None,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BadModelError(
+            f"{files.identity}: the weights cannot be loaded ({_first_line(error)}). Copy them again from where the "
+            "model came from and compare their digests."
+        ) from error
+    model, loading = loaded
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise BadModelError(
+            f"{files.identity}: the weights lack {len(missing)} tensors ({missing[0]}, ...). Copy all *.safetensors "
+            "files and their index."
+        )
+    if four_bit:
+        keep_cpu_weights_unpacked(model)
+    return model.requires_grad_(False).eval()
+
+
+def nf4(family: Family, dtype: torch.dtype) -> Any:
+    """4-bit NormalFloat (QLoRA, arXiv 2305.14314), one level of scales, products in `dtype`."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=list(family.keep_precision),
+    )
+
+
+def keep_cpu_weights_unpacked(model: nn.Module) -> None:
+    """Stop bitsandbytes from re-packing 4-bit weights for AVX512-BF16 when the base model is measured.
+
+    Re-packed weights stay so: training after it fails, or merges wrong numbers. CPUs without AVX512-BF16 never show it.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,191 @@
+"""A run, from its manifest to its result: the stages in their order, one after the other.
+
+Nothing heavy is imported before rows and model files have been found sound, so that a mistake costs a second.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from visionft_api.run_file import RunFile
+from visionft_api.status import Artifact, Resolved, Stage
+
+from visionft_trainer import atomic, folder, ingest, libraries, source
+from visionft_trainer.errors import writing_to
+from visionft_trainer.folder import RunFolder
+from visionft_trainer.progress import Progress
+from visionft_trainer.report import Result, RowCounts, curve_of, read_result, write_result
+from visionft_trainer.settings import Settings
+from visionft_trainer.signals import Stop
+from visionft_trainer.verdict import evaluation_of, failed_gates
+
+if TYPE_CHECKING:
+    from visionft_trainer.evaluate import Measurement
+    from visionft_trainer.export import Artifact as WrittenArtifact
+    from visionft_trainer.preprocess import Prepared
+
+log = logging.getLogger(__name__)
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def run(
+    run_file: RunFile, settings: Settings, progress: Progress, stop: Stop, clock: Callable[[], datetime] = now
+) -> Result:
+    """Train what `run_file` asks for, or give the result that this run already has.
+
+    Raises:
+        RunError: as the sentence in it says.
+        Interrupted: a signal came; what was reached is kept for the next pod.
+    """
+    spec = run_file.spec
+    place = folder.claim(run_file, settings)
+    finished = read_result(place)
+    if finished is not None:
+        log.warning("this run was already complete; its result is in %s", place.result)
+        progress.enter(Stage.REPORT)
+        progress.learn(evaluation=finished.evaluation, artifacts=finished.artifacts, resolved=finished.resolved)
+        progress.finish()
+        return finished
+    started = clock()
+
+    progress.enter(Stage.INGEST)
+    data = ingest.ingest(spec, settings, progress.tick)
+    files = source.locate(spec.model, settings)
+    resolved = Resolved(model_revision=files.revision, dataset_digest=data.digest, spec_hash=run_file.spec_hash)
+    progress.learn(resolved=resolved)
+
+    progress.enter(Stage.PREPROCESS)
+    libraries.quiet()
+    from visionft_trainer import adapt, evaluate, export, load, preprocess
+
+    device = load.choose_device(spec, settings)
+    processor = load.load_processor(files, spec)
+    train_rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, progress.tick)
+    validation_rows = None
+    if data.validation is not None:
+        validation_rows = preprocess.preprocess(data.validation, spec.dataset, processor, files.family, progress.tick)
+    rows = _count_rows(train_rows, validation_rows)
+
+    progress.enter(Stage.LOAD)
+    model = load.load_model(files, spec, device)
+
+    def measure(measured: Any) -> Measurement:
+        assert validation_rows is not None
+        return evaluate.evaluate(measured, validation_rows, spec.evaluation, processor, files.family, progress.tick)
+
+    gates = spec.evaluation.parsed_gates
+    samples = len(evaluate.measured_examples(validation_rows, spec.evaluation)) if validation_rows else 0
+    before = None
+    if validation_rows is not None and spec.evaluation.baseline:
+        progress.enter(Stage.BASELINE)
+        before = _once(place, lambda: measure(model))
+        progress.learn(evaluation=evaluation_of(before.metrics, None, gates, samples))
+
+    progress.enter(Stage.ADAPT)
+    model = adapt.adapt(model, spec, files.family, files.identity)
+
+    progress.enter(Stage.TRAIN)
+    from visionft_trainer import train
+
+    with stop.at_step_end():
+        trained = train.train(
+            model,
+            spec,
+            train_rows,
+            validation_rows,
+            processor,
+            files.family,
+            place.checkpoints,
+            progress,
+            stop.requested,
+        )
+    if stop.requested():
+        raise stop.interruption()
+
+    # What is measured is what ships: the merged model when one is wanted, else the adapter on its 4-bit base.
+    progress.enter(Stage.EVALUATE)
+    adapter = export.write_adapter(model, place.adapter)
+    if spec.output.merged:
+        model = export.merge(model, place.adapter)
+    evaluation = None
+    missed: list[str] = []
+    if validation_rows is not None:
+        after = measure(model)
+        evaluation = evaluation_of(before.metrics if before else None, after.metrics, gates, samples)
+        missed = failed_gates(gates, after.metrics)
+        _write_answers(place, validation_rows, before, after)
+        progress.learn(evaluation=evaluation)
+
+    progress.enter(Stage.EXPORT)
+    written = [adapter] if spec.output.adapter else []
+    if spec.output.merged:
+        written.append(export.write_merged(model, processor, place.merged))
+    artifacts = [_status_form(artifact, place) for artifact in written]
+    progress.learn(artifacts=artifacts)
+
+    progress.enter(Stage.REPORT)
+    result = Result(
+        run=place.owner.run,
+        spec_hash=run_file.spec_hash,
+        start_time=started,
+        completion_time=clock(),
+        steps=trained.steps,
+        rows=rows,
+        evaluation=evaluation,
+        failed_gates=missed,
+        artifacts=artifacts,
+        resolved=resolved,
+        curve=curve_of(trained.history),
+    )
+    write_result(place, result)
+    progress.finish()
+    return result
+
+
+def _once(place: RunFolder, measure: Callable[[], Measurement]) -> Measurement:
+    """Measure the base model, or read what an interrupted pod of this run has measured."""
+    from visionft_trainer.evaluate import Measurement
+
+    try:
+        stored = json.loads(place.baseline.read_text(encoding="utf-8"))
+        return Measurement(stored["metrics"], tuple(stored["answers"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        measurement = measure()
+        with writing_to(place.baseline):
+            text = json.dumps({"metrics": measurement.metrics, "answers": measurement.answers}, indent=2)
+            atomic.write_text(place.baseline, text + "\n")
+        return measurement
+
+
+def _write_answers(place: RunFolder, rows: Prepared, before: Measurement | None, after: Measurement) -> None:
+    lines = []
+    for index, answer in enumerate(after.answers):
+        row = rows.examples[index].row
+        entry = {"row": row.line, "reference": row.answer, "tuned": answer}
+        if before is not None:
+            entry["baseline"] = before.answers[index]
+        lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
+    with writing_to(place.answers):
+        atomic.write_text(place.answers, "".join(lines))
+
+
+def _status_form(artifact: WrittenArtifact, place: RunFolder) -> Artifact:
+    return Artifact(kind=artifact.kind, uri=place.uri(artifact.folder), digest=artifact.digest, size=artifact.size)
+
+
+def _count_rows(*splits: Prepared | None) -> dict[str, RowCounts]:
+    counts = {}
+    for split in splits:
+        if split is not None:
+            counts[split.name] = RowCounts(used=len(split.examples), dropped=split.dropped_by_reason())
+            for reason, count in counts[split.name].dropped.items():
+                log.warning("%s data: %d rows left out: %s", split.name, count, reason)
+    return counts

@@ -1,0 +1,62 @@
+"""Where the trainer finds its places: the environment that the operator sets, or flags on a workstation.
+
+No path is written down anywhere else in this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from visionft_trainer.errors import BadConfigError
+
+DEFAULT_PVC_ROOT = "/mnt/visionft/pvc"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every place outside the process that a run reads or writes."""
+
+    pvc_root: Path = Path(DEFAULT_PVC_ROOT)
+    """A claim named X is the folder `pvc_root/X`, unless `claims` has it."""
+    claims: Mapping[str, Path] = field(default_factory=dict)
+    """Folders that stand for claims on a workstation (`--pvc CLAIM=DIR`)."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU exactly when the manifest asks for one."""
+    termination_log: Path | None = None
+    """Where Kubernetes reads the termination message; None on a workstation."""
+    report_url: str | None = None
+    report_token_file: Path | None = None
+    report_ca_file: Path | None = None
+    """None: the system's certificate authorities."""
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str], pvc: Sequence[str] = (), device: str | None = None) -> Settings:
+        """Read `VISIONFT_*` from `env`; `pvc` holds the values of the `--pvc` flag. Raises `BadConfigError`."""
+        chosen = device or env.get("VISIONFT_DEVICE") or "auto"
+        if chosen not in DEVICES:
+            raise BadConfigError(f"VISIONFT_DEVICE is {chosen!r}; use one of {', '.join(DEVICES)}.")
+        return cls(
+            pvc_root=Path(env.get("VISIONFT_PVC_ROOT") or DEFAULT_PVC_ROOT),
+            claims=dict(parse_claim(text) for text in pvc),
+            device=chosen,
+            termination_log=_optional_path(env, "VISIONFT_TERMINATION_LOG"),
+            report_url=env.get("VISIONFT_REPORT_URL") or None,
+            report_token_file=_optional_path(env, "VISIONFT_REPORT_TOKEN_FILE"),
+            report_ca_file=_optional_path(env, "VISIONFT_REPORT_CA_FILE"),
+        )
+
+
+def parse_claim(text: str) -> tuple[str, Path]:
+    """`data=/srv/lines` to `("data", Path("/srv/lines"))`. Raises `BadConfigError`."""
+    claim, separator, folder = text.partition("=")
+    if not separator or not claim or not folder:
+        raise BadConfigError(f"--pvc {text}: write it as CLAIM=DIR, for example --pvc data=./data.")
+    return claim, Path(folder).expanduser()
+
+
+def _optional_path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return Path(value) if value else None

@@ -1,0 +1,123 @@
+"""Where the base model's files come from: a claim, or the hub. Looks at `config.json` before anything heavy starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionft_api.spec import ModelSpec
+
+from visionft_trainer import places
+from visionft_trainer.errors import BadModelError, RunError
+from visionft_trainer.families import FAMILIES, Family, find_family
+from visionft_trainer.settings import Settings
+
+CONFIG_FILE = "config.json"
+# Files of a checkpoint that are read: no pickled weights, no code.
+HUB_PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")  # either will do
+TOKENIZER_FILES = ("tokenizer.json",)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A base model on this machine."""
+
+    folder: Path
+    family: Family
+    identity: str
+    """What the manifest calls it: written into adapters as the base that they belong to."""
+    revision: str | None
+    """Commit on the hub; None for a folder."""
+
+
+def locate(spec: ModelSpec, settings: Settings) -> ModelFiles:
+    """Find (from the hub: download) the model's files and check that they can be trained.
+
+    Raises:
+        BadModelError: missing, incomplete or not of a supported family.
+        RunError: the hub cannot be reached, which another try may mend.
+    """
+    if spec.pvc is not None:
+        field = "spec.model.uri"
+        folder = places.in_claim(settings, spec.pvc.claim_name, spec.pvc.path, field)
+        identity, revision = str(spec.uri), None
+        if not folder.is_dir():
+            raise BadModelError(f"{field}: {spec.uri} is not a folder ({folder}). Copy the model's files there.")
+    else:
+        field = "spec.model.name"
+        identity = str(spec.name)
+        folder = _download(identity, spec.revision)
+        revision = folder.name
+    return ModelFiles(folder, check_folder(folder, f"{field}: {identity}"), identity, revision)
+
+
+def check_folder(folder: Path, what: str) -> Family:
+    """The family of the model in `folder`, whose files are complete. Raises `BadModelError` that starts with `what`."""
+    config = _read_config(folder, what)
+    family = find_family(config)
+    if family is None:
+        supported = ", ".join(f"{family.name} ({', '.join(sorted(family.model_types))})" for family in FAMILIES)
+        raise BadModelError(
+            f"{what} is a {config.get('model_type', 'nameless')!r} model, which is not a supported vision-language "
+            f"family. Supported: {supported}."
+        )
+    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
+        raise BadModelError(f"{what} has no {PROCESSOR_FILES[0]}. Copy the image processor's files beside the weights.")
+    for name in TOKENIZER_FILES:
+        if not (folder / name).is_file():
+            raise BadModelError(f"{what} has no {name}. Copy the tokenizer's files beside the weights.")
+    if not any(folder.glob("*.safetensors")):
+        raise BadModelError(
+            f"{what} has no *.safetensors file. Save the model with save_pretrained; pickles are not read."
+        )
+    return family
+
+
+def _read_config(folder: Path, what: str) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadModelError(f"{what} has no {CONFIG_FILE}. Name the folder that save_pretrained wrote.") from None
+    except (OSError, ValueError) as error:
+        raise BadModelError(f"{what}: {CONFIG_FILE} cannot be read ({error}). Copy the model's files again.") from None
+    if not isinstance(config, dict):
+        raise BadModelError(f"{what}: {CONFIG_FILE} is not a JSON object. Copy the model's files again.")
+    return config
+
+
+def _download(name: str, revision: str | None) -> Path:
+    """The snapshot folder, named by its commit. The hub's address and token come from HF_ENDPOINT and HF_TOKEN."""
+    import httpx2
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_PATTERNS)))
+    except GatedRepoError:
+        raise BadModelError(
+            f"spec.model.name: {name} is gated. Accept its terms on the hub and put a token of that account into "
+            "spec.model.secretRef (key HF_TOKEN)."
+        ) from None
+    except RepositoryNotFoundError:
+        raise BadModelError(
+            f"spec.model.name: the hub has no model {name}, or it is private. Check the name; for a private model set "
+            "spec.model.secretRef (key HF_TOKEN)."
+        ) from None
+    except RevisionNotFoundError:
+        raise BadModelError(
+            f"spec.model.revision: {name} has no revision {revision!r}. Name a branch, tag or commit."
+        ) from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
+        raise RunError(
+            f"spec.model.name: {name} could not be fetched from the hub ({error}). Check the cluster's way to the hub, "
+            "or put the model on a claim and name it by spec.model.uri."
+        ) from error

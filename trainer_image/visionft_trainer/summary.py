@@ -1,0 +1,29 @@
+"""The last thing that `run` prints: what tuning brought, the verdict, and where the artifacts are."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from visionft_trainer.report import Result
+
+
+def print_summary(result: Result, stream: TextIO) -> None:
+    """A table of the metrics and a line for each artifact."""
+    from rich.console import Console
+    from rich.table import Table
+
+    # A log has no width; paths and digests must not be cut there.
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else 200)
+    evaluation = result.evaluation
+    if evaluation is not None and evaluation.tuned:
+        table = Table("metric", "base model", "tuned", "change")
+        for name, tuned in evaluation.tuned.items():
+            table.add_row(
+                name, (evaluation.baseline or {}).get(name, "-"), tuned, (evaluation.delta or {}).get(name, "-")
+            )
+        console.print(table)
+        console.print(f"measured on {evaluation.samples} rows; verdict: {evaluation.verdict}")
+        for clause in result.failed_gates:
+            console.print(f"  {clause}")
+    for artifact in result.artifacts:
+        console.print(f"{artifact.kind}: {artifact.uri}\n  {artifact.digest}, {artifact.size:,} bytes")
