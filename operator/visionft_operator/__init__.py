@@ -1,0 +1,1 @@
+"""The visionft operator: watches VisionFineTunes, decides, acts. Never imports torch."""

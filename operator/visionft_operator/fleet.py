@@ -1,0 +1,50 @@
+"""What the metrics show of all resources: the `FleetView`, answered from the cache."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from visionft_api.conditions import ConditionType, find_condition
+from visionft_api.status import VisionFineTuneStatus
+
+from visionft_operator.cache import Cache
+from visionft_operator.freshness import Freshness
+from visionft_operator.ingest.store import ReportStore
+from visionft_operator.kube import VISION_FINE_TUNES
+from visionft_operator.metrics import LiveRun
+
+
+class CacheFleet:
+    """Implements `metrics.FleetView`."""
+
+    def __init__(self, cache: Cache, reports: ReportStore, freshness: Freshness) -> None:
+        self._cache = cache
+        self._reports = reports
+        self._freshness = freshness
+
+    def phases(self) -> Mapping[str, int]:
+        """Return how many resources are in each phase that any is in. Not looked at yet counts as Pending."""
+        return Counter(body.get("status", {}).get("phase", "Pending") for body in self._cache[VISION_FINE_TUNES])
+
+    def live_runs(self) -> Iterator[LiveRun]:
+        """Return the runs under way, with what they last reported."""
+        for body in self._cache[VISION_FINE_TUNES]:
+            metadata = body["metadata"]
+            status = VisionFineTuneStatus.model_validate(body.get("status", {}), extra="ignore")
+            succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
+            if not status.run or succeeded is None or succeeded.status != "Unknown":
+                continue
+            report = self._reports.latest(metadata["uid"], status.run)
+            yield LiveRun(
+                namespace=metadata["namespace"],
+                name=metadata["name"],
+                run=status.run,
+                progress=report.progress if report else status.progress,
+                evaluation=report.evaluation if report else status.evaluation,
+            )
+
+    def watch_staleness(self) -> Mapping[str, float]:
+        """Return for each watched kind the seconds since its watch was last known to be up to date."""
+        _, ages = self._freshness.report()
+        return {name.removeprefix("watch/"): age for name, age in ages.items() if name.startswith("watch/")}

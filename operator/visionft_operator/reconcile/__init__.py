@@ -1,0 +1,139 @@
+"""The decision: from everything that is observed to everything that should be done. Pure; nothing here does I/O.
+
+Read `reconcile` below first; each step is a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from visionft_api.conditions import ConditionType, Reason
+from visionft_api.hashing import spec_hash
+from visionft_api.resource import VisionFineTune
+from visionft_api.status import VisionFineTuneStatus
+from visionft_api.support import unsupported
+
+from visionft_operator.reconcile.children import children, leftovers
+from visionft_operator.reconcile.conditions import Said, Sayings, merge, phase_of
+from visionft_operator.reconcile.history import begin_run, is_final
+from visionft_operator.reconcile.narrate import narrate
+from visionft_operator.reconcile.observed import Observed
+from visionft_operator.reconcile.plan import Plan
+from visionft_operator.reconcile.runs import choose_run, job_of_run
+from visionft_operator.reconcile.situation import with_job, without_job
+from visionft_operator.reconcile.views import JobView
+from visionft_operator.reconcile.write import same_but_progress, same_to_people, write_status
+
+__all__ = ["reconcile"]
+
+CLAIM_RETRY_SECONDS = 10.0
+"""How soon to look again for a claim that is missing: the operator does not watch claims."""
+
+ACCEPTED = Said("True", Reason.ACCEPTED, "The spec is valid and everything in it is supported.")
+
+
+def reconcile(o: Observed) -> Plan:
+    """Decide what to do about a resource."""
+    if o.meta.deleting:
+        return Plan()  # garbage collection takes the children
+    refused = _refused(o)
+    if o.resource is None or refused is not None:
+        return _stand_still(o, refused or Said("False", Reason.INVALID, "The spec cannot be read."))
+    resource, digest = o.resource, spec_hash(o.resource.spec)
+    known = o.status.resolved.spec_hash if o.status.resolved else None
+    run = choose_run(digest, o.status.run, known, o.jobs)
+    job = job_of_run(run, o.jobs)
+    if run == o.status.run and is_final(o.status):
+        return replace(_finished(o), after=leftovers(o, resource, run, job))
+    return _advance(o, resource, run, digest, job)
+
+
+def _refused(o: Observed) -> Said | None:
+    """Why the spec is not taken, None when it is."""
+    if o.resource is None:
+        problems = "; ".join(o.problems)
+        return Said("False", Reason.INVALID, f"The spec cannot be taken: {problems}.")
+    problems_found = unsupported(o.resource.spec)
+    if problems_found:
+        told = "; ".join(str(problem) for problem in problems_found)
+        return Said("False", Reason.NOT_SUPPORTED, f"{told}.")
+    return None
+
+
+def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: JobView | None) -> Plan:
+    """Bring a run that has not ended one step further."""
+    policy = resource.spec.run_policy
+    if job is None and not policy.suspend and o.refusal is None:
+        if o.missing_claims is None:
+            return Plan(ask=True)
+        if o.missing_claims:
+            return _without_claims(o, o.missing_claims)
+    before = children(o, resource, run, digest, job)
+    if before:
+        return Plan(before=before)
+    begun = o
+    if run != o.status.run:
+        begun = replace(o, status=begin_run(o.status, run, digest, o.now), report=None)
+    if job is None or job.deleting:
+        situation = without_job(
+            run, suspended=policy.suspend, deleting=job is not None and job.deleting, refusal=o.refusal
+        )
+    else:
+        if o.warnings is None and not _runs(o, job):
+            return Plan(ask=True)
+        situation = with_job(begun, run, job, begun.status.start_time)
+    return _tell(o, write_status(begun, ACCEPTED, job, situation), situation.again_after)
+
+
+def _runs(o: Observed, job: JobView) -> bool:
+    """Whether the Job has a container that runs, or needs none: then no warning tells more."""
+    if job.finished or job.suspended:
+        return True
+    return any(pod.job_uid == job.uid and not pod.over and pod.running_since is not None for pod in o.pods)
+
+
+def _finished(o: Observed) -> Plan:
+    """The run has ended and the status says how: nothing about it changes any more."""
+    return _tell(o, _with_sayings(o, {ConditionType.ACCEPTED: ACCEPTED}), None)
+
+
+def _stand_still(o: Observed, refused: Said) -> Plan:
+    """A spec that is not taken starts nothing, and stops nothing: a run that it found goes on unless it is mended."""
+    sayings = {ConditionType.ACCEPTED: refused}
+    if not o.status.run:
+        sayings[ConditionType.SUCCEEDED] = Said("False", Reason.SPEC_INVALID, "Nothing was started: see Accepted.")
+    return _tell(o, _with_sayings(o, sayings), None)
+
+
+def _without_claims(o: Observed, missing: Sequence[str]) -> Plan:
+    names = ", ".join(missing)
+    message = (
+        f"PersistentVolumeClaim {names} does not exist in namespace {o.meta.namespace}. Create it, or correct the name "
+        "in spec.model.uri, spec.dataset or spec.output; the run then starts by itself."
+    )
+    sayings = {ConditionType.ACCEPTED: Said("False", Reason.CLAIM_NOT_FOUND, message)}
+    if not o.status.run:
+        waits = Said("Unknown", Reason.IN_PROGRESS, "The first run waits for its claims: see Accepted.")
+        sayings[ConditionType.SUCCEEDED] = waits
+    return _tell(o, _with_sayings(o, sayings), CLAIM_RETRY_SECONDS)
+
+
+def _with_sayings(o: Observed, sayings: Sayings) -> VisionFineTuneStatus:
+    """The status as it is, with these conditions changed."""
+    conditions = merge(o.status.conditions, sayings, o.meta.generation, o.now)
+    changes = {"conditions": conditions, "phase": phase_of(conditions), "observed_generation": o.meta.generation}
+    return o.status.model_copy(update=changes)
+
+
+def _tell(o: Observed, status: VisionFineTuneStatus, again_after: float | None) -> Plan:
+    """Write the status if a person would see a difference; progress alone has to wait for its turn."""
+    old, new = o.status.to_json(), status.to_json()
+    if same_to_people(old, new):
+        return Plan(again_after=again_after)
+    if same_but_progress(old, new) and o.progress_written is not None:
+        turn = o.progress_written + o.environment.status_interval - o.now
+        if turn > timedelta(0):
+            return Plan(again_after=min(turn.total_seconds(), again_after or turn.total_seconds()))
+    return Plan(notes=tuple(narrate(o.status, status, o.meta.generation)), status=new, again_after=again_after)

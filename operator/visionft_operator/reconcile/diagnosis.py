@@ -1,0 +1,189 @@
+"""What a pod's state means for the user: why it waits, what became of it, and the mend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from visionft_api.conditions import Reason
+from visionft_api.exit_codes import ExitCode, explain
+from visionft_api.termination import decode
+
+from visionft_operator.reconcile.views import PodView, Warned
+
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
+CREATE_REASONS = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError"}
+)
+STUCK_REASONS = frozenset(
+    {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady"}
+)
+"""Warning events that tell why a pod stays in ContainerCreating."""
+
+NODE_GONE_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
+"""DisruptionTarget reasons that mean: the node, not somebody's wish."""
+
+EVICTED = "Evicted"
+"""Reason of a failure that no condition ends with: the pod is replaced."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A pod that does not run yet. `reason` is one of condition Queued."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A pod whose node does not answer."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A pod that ended badly. `reason` is one of condition Succeeded, or Evicted or NodeLost.
+
+    `disrupted`: the cluster took the pod away; it is replaced and no backoff is spent.
+    """
+
+    pod_name: str
+    reason: str
+    message: str
+    exit_code: int | None
+    time: datetime | None
+    disrupted: bool = False
+
+    @property
+    def while_retried(self) -> str:
+        """The message for as long as the run has not ended."""
+        return self.message if self.disrupted else f"{self.message} A replacement is on its way."
+
+
+def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
+    """Why a pending pod does not run."""
+    if not pod.scheduled:
+        scheduled = pod.conditions.get("PodScheduled")
+        if scheduled is not None and scheduled.status == "False":
+            said = scheduled.message.rstrip(". ") or "no message"
+            return Waiting(
+                Reason.UNSCHEDULABLE,
+                f"No node can take pod {pod.name}: {said}. It starts by itself once one can: free or add capacity, or "
+                "ask for less in spec.resources; if a selector or taint is named, see spec.podTemplate.nodeSelector "
+                "and tolerations.",
+            )
+        return Waiting(Reason.WAITING_FOR_POD, f"Pod {pod.name} waits for the scheduler.")
+    said = pod.waiting_message or pod.waiting_reason
+    if pod.waiting_reason in IMAGE_REASONS:
+        return Waiting(
+            Reason.IMAGE_PULL_FAILED,
+            f"The image of pod {pod.name} cannot be pulled: {said}. Check the name in spec.podTemplate.image (or the "
+            "operator's trainer image) and, for a private registry, spec.podTemplate.imagePullSecrets; the node keeps "
+            "trying.",
+        )
+    if pod.waiting_reason in CREATE_REASONS:
+        return Waiting(
+            Reason.CONTAINER_CREATE_FAILED,
+            f"The container of pod {pod.name} cannot be created: {said}. If a Secret or ConfigMap is named, create it "
+            "in this namespace (spec.model.secretRef needs the key HF_TOKEN); the node keeps trying.",
+        )
+    stuck = next((w for w in reversed(warnings) if w.object_uid == pod.uid and w.reason in STUCK_REASONS), None)
+    if stuck is not None:
+        return Waiting(
+            Reason.CONTAINER_CREATE_FAILED,
+            f"The volumes of pod {pod.name} cannot be set up on node {pod.node}: {stuck.reason}: {stuck.message}. "
+            "Check that the claims named in the spec are bound and may be mounted on that node; the node keeps trying.",
+        )
+    return Waiting(Reason.WAITING_FOR_POD, f"Pod {pod.name} is being started on node {pod.node}.")
+
+
+def diagnose_lost(pod: PodView) -> Lost | None:
+    """Whether a pod that should run is on a node that does not answer.
+
+    Nothing in the trainer's pod can make a running container unready, so unready means that the node controller has
+    said so; and a pod that the taint controller removes stays until its node confirms.
+    """
+    if pod.over or not pod.scheduled:
+        return None
+    target = pod.conditions.get("DisruptionTarget")
+    removed = target is not None and target.status == "True" and target.reason in NODE_GONE_REASONS
+    ready = pod.conditions.get("Ready")
+    unready = ready is not None and ready.status != "True" and pod.running_since is not None and not pod.deleting
+    if not removed and not unready:
+        return None
+    return Lost(
+        f"Node {pod.node} does not answer, so it is not known whether pod {pod.name} still trains. If the node comes "
+        "back, the run goes on by itself. If it is gone for good, remove it (kubectl delete node "
+        f"{pod.node}): the pod is then replaced and resumes from its last checkpoint, without spending backoffLimit."
+    )
+
+
+def diagnose_failure(pod: PodView) -> Failure | None:
+    """What became of a pod that failed; None when it has not."""
+    if pod.phase != "Failed":
+        return None
+    ended = pod.terminated
+    code = None if ended is None else ended.exit_code
+    time = None if ended is None else ended.finished_at
+    target = pod.conditions.get("DisruptionTarget")
+    if target is not None and target.status == "True":
+        gone = target.reason in NODE_GONE_REASONS
+        what = target.message.rstrip(". ") or target.reason
+        return Failure(
+            pod.name,
+            Reason.NODE_LOST if gone else EVICTED,
+            f"Pod {pod.name} was taken away by the cluster: {what}. It is replaced without spending backoffLimit and "
+            "resumes from its last checkpoint; nothing to do.",
+            code,
+            time or target.since,
+            disrupted=True,
+        )
+    if ended is None:
+        said = (pod.message or pod.reason or "the node gave no reason").rstrip(". ")
+        return Failure(
+            pod.name,
+            Reason.TRAINER_ERROR,
+            f"Pod {pod.name} failed before its container ran: {said}. See kubectl describe pod {pod.name}.",
+            code,
+            time,
+        )
+    if ended.reason == "OOMKilled":
+        return Failure(
+            pod.name,
+            Reason.OUT_OF_MEMORY,
+            f"Pod {pod.name} was killed because it used more memory than it may (OOMKilled, exit code {code}). Raise "
+            "spec.resources.memory, or use less: smaller training.batchSize or evaluation.batchSize.",
+            code,
+            time,
+        )
+    if code == ExitCode.KILLED:
+        return Failure(
+            pod.name,
+            Reason.KILLED,
+            f"Pod {pod.name} was killed (SIGKILL, exit code 137) by something other than its memory limit: the node "
+            "ran short of memory, or somebody stopped the process. Set spec.resources.memory so that the scheduler "
+            f"keeps room for it, and see kubectl describe node {pod.node or 'NODE'}.",
+            code,
+            time,
+        )
+    known = explain(ended.exit_code)
+    return Failure(pod.name, known.reason, _told(pod, ended.exit_code, ended.message), code, time)
+
+
+def _told(pod: PodView, code: int, text: str) -> str:
+    """The trainer's own sentence when it left one, else what the exit code means."""
+    known = explain(code)
+    message = decode(text) if text else None
+    if message is not None and message.message:
+        return message.message if message.message.endswith((".", "!", "?")) else f"{message.message}."
+    end = f": {_last_line(text)}" if text.strip() else ""
+    return f"Pod {pod.name} ended with exit code {code} ({known.name}): {known.meaning}{end}. What to do: {known.mend}."
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1][:500].rstrip(". ")

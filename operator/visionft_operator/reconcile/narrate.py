@@ -1,0 +1,121 @@
+"""The story of a resource: which events a change of its status is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from visionft_api.conditions import Condition, ConditionType, Reason, find_condition
+from visionft_api.status import VisionFineTuneStatus
+
+from visionft_operator.reconcile.plan import Note
+
+
+def narrate(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: int) -> list[Note]:
+    """Return the events that tell the way from one status to the next, in order."""
+    return list(_narrate(old, new, generation))
+
+
+def _narrate(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: int) -> Iterator[Note]:
+    run = new.run or 0
+    fresh = old.run != new.run
+    yield from _accepted(old, new, generation)
+    if fresh and old.run:
+        yield Note("Normal", "SpecChanged", f"What the training depends on has changed: run {run} begins.", run)
+    yield from _children(old, new, run)
+    yield from _suspension(old, new, run, generation)
+    yield from _waiting(old, new, run)
+    yield from _progress(old, new, run, fresh=fresh)
+    yield from _end(old, new, run, fresh=fresh)
+
+
+def _accepted(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: int) -> Iterator[Note]:
+    now = _moved(old, new, ConditionType.ACCEPTED)
+    if now is None:
+        return
+    if now.status == "True":
+        yield Note("Normal", "Accepted", now.message, once_per=str(generation))
+    else:
+        yield Note("Warning", "Refused", f"{now.reason}: {now.message}", once_per=f"{generation} {now.reason}")
+
+
+def _children(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> Iterator[Note]:
+    job, former = new.job_ref, old.job_ref if old.run == new.run else None
+    if job is None or (former is not None and former.uid == job.uid):
+        return
+    if former is None:
+        yield Note("Normal", "JobCreated", f"Job {job.name} is created for run {run}.", run, job.uid)
+    else:
+        message = f"Job {job.name} had been deleted before run {run} ended: it is created again."
+        yield Note("Warning", "JobRecreated", message, run, job.uid)
+
+
+def _suspension(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, generation: int) -> Iterator[Note]:
+    before = find_condition(old.conditions, ConditionType.SUSPENDED)
+    now = _moved(old, new, ConditionType.SUSPENDED)
+    if now is None:
+        return
+    if now.status == "True":
+        yield Note("Normal", "Suspended", now.message, run, str(generation))
+    elif before is not None:
+        yield Note("Normal", "Resumed", f"Run {run} goes on.", run, str(generation))
+
+
+def _waiting(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> Iterator[Note]:
+    titles = {
+        Reason.UNSCHEDULABLE: "PodUnschedulable",
+        Reason.IMAGE_PULL_FAILED: "ImagePullFailed",
+        Reason.CONTAINER_CREATE_FAILED: "ContainerCreateFailed",
+        Reason.CREATION_REFUSED: "CreationRefused",
+    }
+    now = _moved(old, new, ConditionType.QUEUED)
+    if now is not None and now.status == "True" and now.reason in titles:
+        since = now.last_transition_time.isoformat()
+        yield Note("Warning", titles[Reason(now.reason)], now.message, run, since)
+
+
+def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
+    failed = new.last_failure
+    known = old.last_failure.pod_name if old.last_failure else None
+    if failed is not None and failed.pod_name != known and failed.run == run and not _final(new):
+        running = find_condition(new.conditions, ConditionType.RUNNING)
+        replaced = running is not None and running.reason == Reason.POD_FAILED
+        message = running.message if running and replaced else failed.message or ""
+        yield Note("Warning", "PodReplaced", message, run, failed.pod_name or "")
+    now = _moved(old, new, ConditionType.RUNNING)
+    if now is not None and now.status == "Unknown":
+        yield Note("Warning", now.reason, now.message, run, now.last_transition_time.isoformat())
+    if now is not None and now.status == "True":
+        if fresh or old.start_time is None:
+            yield Note("Normal", "TrainingStarted", f"Run {run} has started. {now.message}", run)
+        else:
+            message = f"Run {run} goes on from its last checkpoint. {now.message}"
+            yield Note("Normal", "TrainingResumed", message, run, now.last_transition_time.isoformat())
+    baseline = new.evaluation.baseline if new.evaluation else None
+    if baseline and (fresh or not (old.evaluation and old.evaluation.baseline)):
+        values = ", ".join(f"{metric} {value}" for metric, value in sorted(baseline.items()))
+        yield Note("Normal", "BaselineMeasured", f"Before tuning, the base model measures: {values}.", run)
+
+
+def _end(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
+    now = find_condition(new.conditions, ConditionType.SUCCEEDED)
+    if now is None or now.status == "Unknown" or (_final(old) and not fresh):
+        return
+    if now.status == "True":
+        yield Note("Normal", now.reason, now.message, run)
+    elif now.reason == Reason.GATES_FAILED:
+        yield Note("Warning", now.reason, now.message, run)
+    else:
+        yield Note("Warning", "Failed", f"{now.reason}: {now.message}", run)
+
+
+def _moved(old: VisionFineTuneStatus, new: VisionFineTuneStatus, kind: ConditionType) -> Condition | None:
+    """The condition, when its status or reason has changed."""
+    before, now = find_condition(old.conditions, kind), find_condition(new.conditions, kind)
+    if now is None or (before is not None and (before.status, before.reason) == (now.status, now.reason)):
+        return None
+    return now
+
+
+def _final(status: VisionFineTuneStatus) -> bool:
+    succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
+    return succeeded is not None and succeeded.status != "Unknown"

@@ -1,0 +1,174 @@
+"""How a finished Job ended, and what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from visionft_api.conditions import ConditionType, Reason
+from visionft_api.spec import VisionFineTuneSpec
+from visionft_api.status import Artifact, Evaluation, Metrics, Resolved
+from visionft_api.termination import decode
+
+from visionft_operator.reconcile.conditions import NOTHING_WRITTEN, Said, Sayings
+from visionft_operator.reconcile.diagnosis import Failure
+from visionft_operator.reconcile.views import JobView, PodView
+
+RERUN = "Then start a new run by setting spec.runPolicy.rerun to a new text."
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left, as far as anybody has told."""
+
+    evaluation: Evaluation | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    resolved: Resolved | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run: what condition Succeeded says, and the result."""
+
+    succeeded: Said
+    result: Result
+    ended: datetime | None
+
+    def sayings(self, run: int) -> Sayings:
+        """What every condition of the run says from now on."""
+        return {
+            ConditionType.QUEUED: Said("False", Reason.FINISHED, f"Run {run} is over."),
+            ConditionType.RUNNING: Said("False", Reason.FINISHED, f"Run {run} is over."),
+            ConditionType.SUSPENDED: Said("False", Reason.NOT_SUSPENDED, f"Run {run} is over."),
+            ConditionType.ARTIFACT_READY: _artifacts_said(self.result.artifacts),
+            ConditionType.SUCCEEDED: self.succeeded,
+        }
+
+
+def outcome_of(
+    spec: VisionFineTuneSpec, job: JobView, pods: Sequence[PodView], failure: Failure | None, reported: Result
+) -> Outcome:
+    """Read the end of a finished Job. `reported` is what the pods told while they ran."""
+    if job.is_true("Complete"):
+        done = next((pod for pod in reversed(pods) if pod.phase == "Succeeded"), None)
+        result, told = _result(done, reported)
+        ended = done.terminated.finished_at if done and done.terminated else None
+        return Outcome(_success(spec, job, result, told), result, ended or job.completion_time)
+    failed = job.conditions["Failed"]
+    result, _ = _result(_named(pods, failure), reported)
+    return Outcome(_failed(spec, job, failure), result, failed.since)
+
+
+def judge(spec: VisionFineTuneSpec, tuned: Metrics) -> tuple[bool, str]:
+    """Hold the measured values against the gates. Returns whether all pass, and a sentence about each."""
+    passed, said = True, []
+    for gate in spec.evaluation.parsed_gates:
+        value = tuned.get(gate.metric)
+        holds = value is not None and gate.passes(Decimal(value))
+        passed = passed and holds
+        said.append(f"{gate.metric} {value or 'not measured'} ({'meets' if holds else 'misses'} {gate})")
+    return passed, ", ".join(said)
+
+
+def with_delta(evaluation: Evaluation | None) -> Evaluation | None:
+    """Fill in tuned minus baseline where the trainer has not."""
+    if evaluation is None or evaluation.delta or not evaluation.baseline or not evaluation.tuned:
+        return evaluation
+    delta: dict[str, str] = {}
+    for metric in evaluation.tuned.keys() & evaluation.baseline.keys():
+        try:
+            delta[metric] = str(Decimal(evaluation.tuned[metric]) - Decimal(evaluation.baseline[metric]))
+        except InvalidOperation:
+            continue
+    return evaluation.model_copy(update={"delta": delta}) if delta else evaluation
+
+
+def _result(pod: PodView | None, reported: Result) -> tuple[Result, bool]:
+    """The termination message first, then what was reported. Returns also whether either told anything."""
+    message = decode(pod.terminated.message) if pod and pod.terminated and pod.terminated.message else None
+    if message is None:
+        return reported, bool(reported.artifacts or (reported.evaluation and reported.evaluation.tuned))
+    merged = Result(
+        with_delta(message.evaluation) or reported.evaluation,
+        tuple(message.artifacts or ()) or reported.artifacts,
+        message.resolved or reported.resolved,
+    )
+    return merged, True
+
+
+def _success(spec: VisionFineTuneSpec, job: JobView, result: Result, told: bool) -> Said:
+    tuned = result.evaluation.tuned if result.evaluation else None
+    gates = spec.evaluation.gates
+    if not told or (gates and not tuned):
+        lacking = "what it measured, so the gates cannot be judged" if told else "its result"
+        return Said(
+            "False",
+            Reason.RESULT_MISSING,
+            f"Job {job.name} ended well but nobody was told {lacking}: neither a termination message nor a report "
+            f"has it. Look at {_place(spec)}; with an image of your own in spec.podTemplate.image, have it write the "
+            f"file that VISIONFT_TERMINATION_LOG names. {RERUN}",
+        )
+    compared = _compared(result.evaluation)
+    if not gates or tuned is None:
+        said = f" {compared}." if compared else ""
+        return Said("True", Reason.COMPLETED, f"The run is complete; no gates were set.{said}")
+    passed, said = judge(spec, tuned)
+    if passed:
+        return Said("True", Reason.GATES_PASSED, f"All gates are met: {said}. {compared}.")
+    return Said(
+        "False",
+        Reason.GATES_FAILED,
+        f"The tuned model misses a gate: {said}. {compared}. The artifacts are kept. Train longer or on more rows, or "
+        "relax spec.evaluation.gates; either starts a new run.",
+    )
+
+
+def _failed(spec: VisionFineTuneSpec, job: JobView, failure: Failure | None) -> Said:
+    condition = job.conditions["Failed"]
+    if condition.reason == "DeadlineExceeded":
+        deadline = spec.run_policy.active_deadline
+        return Said(
+            "False",
+            Reason.DEADLINE_EXCEEDED,
+            f"The run took longer than spec.runPolicy.activeDeadline ({deadline}) and was stopped; its last checkpoint "
+            f"is kept in {_place(spec)}. Raise the deadline or train less. {RERUN}",
+        )
+    if failure is None or failure.disrupted:
+        said = condition.message.rstrip(". ") or condition.reason
+        reason = Reason.BACKOFF_LIMIT_EXCEEDED if condition.reason == "BackoffLimitExceeded" else Reason.TRAINER_ERROR
+        return Said("False", reason, f"Job {job.name} failed: {said}. No failed pod is left to tell more. {RERUN}")
+    if condition.reason == "BackoffLimitExceeded":
+        tries = job.failed or spec.run_policy.backoff_limit + 1
+        more = (
+            f" It failed {tries} times; spec.runPolicy.backoffLimit ({spec.run_policy.backoff_limit}) allows no more."
+        )
+    else:
+        more = " Trying again would not help, so the run has ended."
+    return Said("False", failure.reason, f"{failure.message}{more}")
+
+
+def _named(pods: Sequence[PodView], failure: Failure | None) -> PodView | None:
+    return next((pod for pod in pods if failure is not None and pod.name == failure.pod_name), None)
+
+
+def _artifacts_said(artifacts: Sequence[Artifact]) -> Said:
+    if not artifacts:
+        return NOTHING_WRITTEN
+    return Said("True", Reason.WRITTEN, "; ".join(f"{artifact.kind} at {artifact.uri}" for artifact in artifacts) + ".")
+
+
+def _compared(evaluation: Evaluation | None) -> str:
+    """The measured values, before and after tuning."""
+    if evaluation is None or not evaluation.tuned:
+        return ""
+    before = evaluation.baseline or {}
+    values = (f"{m} {before[m]} -> {v}" if m in before else f"{m} {v}" for m, v in sorted(evaluation.tuned.items()))
+    rows = f" on {evaluation.samples} rows" if evaluation.samples else ""
+    return f"Base model -> tuned{rows}: {', '.join(values)}" if before else f"Measured{rows}: {', '.join(values)}"
+
+
+def _place(spec: VisionFineTuneSpec) -> str:
+    pvc = spec.output.pvc
+    return "the output" if pvc is None else f"the output claim {pvc.claim_name}"
