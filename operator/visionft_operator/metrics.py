@@ -26,7 +26,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from visionft_api.quantities import parse_size
-from visionft_api.status import Evaluation, Progress
+from visionft_api.status import Evaluation, Phase, Progress
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. A reconcile without a write takes under a millisecond, one with API calls some ten of them."""
@@ -68,7 +68,7 @@ class FleetView(Protocol):
         """Return for each watched kind the seconds since its watch was last known to be up to date."""
 
 
-PHASES = ("Pending", "Queued", "Running", "Suspended", "Succeeded", "Failed", "Refused")
+PHASES = tuple(phase.value for phase in Phase)
 """Every phase gets a sample, 0 included, so that an alert on one works before the first resource is in it."""
 
 

@@ -14,7 +14,7 @@ BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
 """A body must have arrived within this time, so that a slow sender cannot hold a place for long."""
 
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 15.0
 """A connection that has not sent all headers of a request by then is closed. Above a trainer's report interval, so that
 its connection lives from one report to the next."""
 
@@ -33,8 +33,8 @@ HEADER_BYTES = 8 * 1024
 HEADERS = 32
 """Most headers in a request."""
 
-CONNECTIONS = 4096
-"""Most open connections. Each trainer keeps at most one; a connection costs about 50 kB."""
+CONNECTIONS = 1024
+"""Most open connections. Each trainer has one at most; with TLS it costs about 0.3 MB (benchmarks/reports)."""
 
 CONCURRENT_REQUESTS = 64
 """Most requests being answered at once."""
