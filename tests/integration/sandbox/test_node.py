@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
-from pathlib import Path
 
+import psutil
 from sandbox.cluster import Cluster
-from support.pods import PodClient, condition, shell, state, terminated, waiting_reason
+from support.pods import PodClient, condition, eventually, shell, state, terminated, waiting_reason
 
 
-def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+async def alive(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 async def test_success_exit_code_and_termination_message(pods: PodClient) -> None:
@@ -133,7 +133,8 @@ async def test_stubborn_pod_is_killed_with_all_its_processes(pods: PodClient, cl
     assert len(pids) == 3
     await pods.delete("stubborn")
     await pods.until_gone("stubborn", seconds=10)
-    assert alive(pids) == []
+    # A killed process is there until its parent has asked for its exit code.
+    await eventually(lambda: alive(pids), lambda left: not left, 5)
 
 
 async def test_pod_that_overruns_its_deadline_fails(pods: PodClient) -> None:

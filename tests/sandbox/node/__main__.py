@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import signal
+import sys
 import uuid
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from sandbox.node.log_server import LogServer
 from sandbox.node.process import kill_marked
 
 KNOWN_IMAGES = ("visionft/trainer:0.1.0", "sandbox/busybox")
-PARENT_CHECK_SECONDS = 1.0
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sync-period", type=float, default=Timing.sync_period, help="seconds between volume updates")
     parser.add_argument("--client-ca", type=Path, help="CA file; logs are served to its clients only")
     parser.add_argument("--image", action="append", default=[], metavar="NAME[=ARGV]", help="another image that exists")
-    parser.add_argument("--die-with-parent", action="store_true", help="end when the starting process is gone")
+    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input closes")
     return parser.parse_args(argv)
 
 
@@ -48,6 +48,8 @@ async def run(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if options.die_with_parent:
+        _stop_with_parent(stop)
     instance = uuid.uuid4().hex
     guard = Guard(instance)
     async with Api(options.kubeconfig) as api, contextlib.AsyncExitStack() as cleanup:
@@ -64,8 +66,6 @@ async def run(options: argparse.Namespace) -> None:
         cleanup.push_async_callback(control.stop)
         await control.start()
         work = [heartbeat.run(_say_ready), agent.run(), events.run()]
-        if options.die_with_parent:
-            work.append(_watch_parent(stop))
         tasks = [asyncio.create_task(one) for one in work]
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -87,12 +87,16 @@ def _say_ready() -> None:
     print("node is ready", flush=True)
 
 
-async def _watch_parent(stop: asyncio.Event) -> None:
-    parent = os.getppid()
-    while not stop.is_set():
-        await asyncio.sleep(PARENT_CHECK_SECONDS)
-        if os.getppid() != parent:
+def _stop_with_parent(stop: asyncio.Event) -> None:
+    """Stop when standard input closes: the parent holds its other end and never writes to it."""
+    loop = asyncio.get_running_loop()
+
+    def on_input() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
             stop.set()
+
+    loop.add_reader(sys.stdin.fileno(), on_input)
 
 
 def main() -> None:

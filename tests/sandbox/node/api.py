@@ -46,7 +46,10 @@ class Api:
         cluster, user = _current_context(kubeconfig)
         self.server: str = cluster["server"].rstrip("/")
         self.tls = _tls_context(cluster, user, kubeconfig.parent)
-        self._headers = {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {}
+        # The API server takes the part before "/" as the field manager.
+        self._headers = {"User-Agent": "kubelet/sandbox"}
+        if user.get("token"):
+            self._headers["Authorization"] = f"Bearer {user['token']}"
         self._session: aiohttp.ClientSession | None = None
         self._connected = asyncio.Event()
         self._connected.set()

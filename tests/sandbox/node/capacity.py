@@ -33,7 +33,7 @@ def node_object(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 
 
-def node_status(name: str, resources: dict[str, str], log_port: int, since: datetime, now: datetime) -> dict[str, Any]:
+def node_status(resources: dict[str, str], log_port: int, since: datetime, now: datetime) -> dict[str, Any]:
     """The node's status; `since` is when its conditions took their present value."""
     return {
         "capacity": resources,
@@ -49,7 +49,8 @@ def node_status(name: str, resources: dict[str, str], log_port: int, since: date
             }
             for kind, status, reason, message in HEALTHY
         ],
-        "addresses": [{"type": "InternalIP", "address": NODE_IP}, {"type": "Hostname", "address": name}],
+        # No Hostname: the API server would prefer it for logs, and it resolves to nothing.
+        "addresses": [{"type": "InternalIP", "address": NODE_IP}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": log_port}},
         "nodeInfo": {
             "architecture": _architecture(),

@@ -32,7 +32,7 @@ class Heartbeat:
 
     async def update_status(self) -> None:
         """Write the node's status now. Raises ApiError or ApiUnavailableError."""
-        status = node_status(self._name, self._resources, self._log_port, self._since, datetime.now(UTC))
+        status = node_status(self._resources, self._log_port, self._since, datetime.now(UTC))
         path = f"/api/v1/nodes/{self._name}"
         try:
             await self._api.patch(f"{path}/status", {"status": status}, kind="strategic")
