@@ -30,14 +30,16 @@ class ApiModel(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The model's JSON schema with what pydantic does not know: the rules, and that sections default to {}."""
+        """The model's JSON schema with what pydantic does not know: the rules, and the defaults of sections."""
         schema = handler(core_schema)
         body = handler.resolve_ref_schema(schema)
         if cls.rules:
             body["x-kubernetes-validations"] = [rule.validation() for rule in cls.rules]
         for name, field in cls.model_fields.items():
             if field.default_factory is not None:
-                body["properties"][field.alias or name]["default"] = {}
+                default = field.get_default(call_default_factory=True)
+                # In full: the API server holds a default against the rules before it fills the fields below it.
+                body["properties"][field.alias or name]["default"] = default.to_json()
         return schema
 
     def to_json(self) -> dict[str, Any]:

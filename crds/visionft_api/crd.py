@@ -1,12 +1,11 @@
 """The CustomResourceDefinition, made from the models."""
 
-import math
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from visionft_api import CATEGORY, GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from visionft_api.manifest_yaml import dump_yaml
 from visionft_api.resource import VisionFineTune
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import VisionFineTuneStatus
@@ -105,15 +104,7 @@ def build_crd() -> dict[str, Any]:
 
 def crd_text() -> str:
     """The CustomResourceDefinition as YAML, as it is committed."""
-    # No line is folded: patterns and rules stay whole, and a change shows as the one line that it is.
-    return _HEADER + yaml.dump(build_crd(), Dumper=_Dumper, sort_keys=False, width=math.inf, allow_unicode=True)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what is shared each time: anchors are hard to read and not welcome everywhere."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+    return _HEADER + dump_yaml(build_crd())
 
 
 def _root_schema() -> dict[str, Any]:
@@ -124,7 +115,8 @@ def _root_schema() -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string", "description": "Version of this form: visionft.dev/v1alpha1."},
             "kind": {"type": "string", "description": "VisionFineTune."},
-            "metadata": {"type": "object"},
+            # The name is spelt out so that rules can point at it.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": {**structural_schema(VisionFineTuneSpec), "description": "What is wanted."},
             # What the operator leaves out of a status is unknown, not a default.
             "status": {**_without_defaults(structural_schema(VisionFineTuneStatus)), "description": "What is known."},

@@ -1,5 +1,6 @@
-"""YAML as kubectl reads it: duplicate keys refused, `2e-4` a number, no dates."""
+"""YAML as kubectl reads and writes it: duplicate keys refused, `2e-4` a number, no dates."""
 
+import math
 import re
 from typing import Any
 
@@ -94,3 +95,30 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
     if "\\t" in problem:
         problem = "a tab where YAML wants spaces; indent with spaces"
     return f"{where}not YAML: {problem}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, for readers that know more numbers than PyYAML does."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Writes what is shared each time: anchors are hard to read and not welcome everywhere."""
+        return True
+
+
+_LIKE_A_NUMBER = re.compile(r"[-+.0-9]")
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "'" if _LIKE_A_NUMBER.match(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump_yaml(value: Any) -> str:
+    """A value as YAML that kubectl reads as the same value: the text "2e-4" stays a text.
+
+    No line is folded, so that patterns stay whole and a change shows as the one line that it is.
+    """
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=math.inf, allow_unicode=True)

@@ -92,7 +92,7 @@ def validate(model: type[M], document: dict[str, Any], source: str) -> M:
     document = normalize(model, document)
     status = document.pop("status", None)
     try:
-        parsed = model.model_validate(document)
+        parsed = model.model_validate(document, by_alias=True, by_name=False)
         if status is not None and isinstance(parsed, VisionFineTune):
             known = type(parsed.status).model_validate(status, extra="ignore")
             parsed = parsed.model_copy(update={"status": known})

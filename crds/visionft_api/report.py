@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.status import ARTIFACT_LIST, Artifact, Evaluation, Progress, Resolved, Stage
+from visionft_api.status import Artifacts, Evaluation, Progress, Resolved, Stage
 from visionft_api.timestamps import Timestamp
 
 MAX_KUBEFLOW_METRICS = 256
@@ -19,9 +19,7 @@ class Report(ApiModel):
     sent_at: Timestamp = Field(description="When the report was made.")
     progress: Progress = Field(description="How far the run is.")
     evaluation: Evaluation | None = Field(default=None, description="What has been measured.")
-    artifacts: Annotated[list[Artifact], ARTIFACT_LIST] | None = Field(
-        default=None, description="What has been written."
-    )
+    artifacts: Artifacts | None = Field(default=None, description="What has been written.")
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
 
 

@@ -48,11 +48,13 @@ class VisionFineTune(ApiModel):
             holds=lambda m: len(m.metadata.name) <= MAX_NAME_LENGTH,
             message=f'metadata.name "{{metadata.name}}" is longer than {MAX_NAME_LENGTH} characters, which leaves no '
             "room for the names of its Jobs; choose a shorter one",
+            at="metadata.name",
         ),
         Rule(
             cel="!self.metadata.name.contains('.')",
             holds=lambda m: "." not in m.metadata.name,
             message='metadata.name "{metadata.name}" holds a ".", which the names of its Jobs may not; use "-"',
+            at="metadata.name",
         ),
     )
 

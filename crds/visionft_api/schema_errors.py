@@ -44,6 +44,8 @@ def to_problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
         return Problem(field, NO_VALUE, f'unknown field "{field}"{_did_you_mean(model, location)}')
     if kind == "missing":
         return Problem(field, NO_VALUE, "Required value")
+    if kind == "duplicate_item":
+        return Problem(join_path(field, context["index"]), NO_VALUE, f"Duplicate value: {context['shown']}")
     return Problem(field, value, _message(kind, context, value) or error["msg"])
 
 
@@ -68,8 +70,6 @@ def _message(kind: str, context: dict[str, Any], value: Any) -> str:
         case "literal_error" | "enum":
             allowed = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
             return f"Unsupported value: {json.dumps(value)}: supported values: {allowed}"
-        case "duplicate_item":
-            return f"Duplicate value: {context['item']}"
         case _:
             return ""
 
@@ -108,23 +108,23 @@ def _below(parent: Any, part: Any) -> Any:
         return parent
     for name, field in parent.model_fields.items():
         if part in (name, field.alias):
-            return _model_in(field.annotation)
+            return model_in(field.annotation)
     return None
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field's type holds: itself, in a list, or beside None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Union, types.UnionType, Annotated, list):
-        return next((found for found in map(_model_in, get_args(annotation)) if found is not None), None)
+        return next((found for found in map(model_in, get_args(annotation)) if found is not None), None)
     return None
 
 
 def normalize(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     """The document as the API server would see it before it validates.
 
-    `null` for a field with a default means the default; a float without a fraction is an integer to JSON. JSON names
-    only: what the models call a field in Python is unknown in a manifest.
+    `null` for a field is as if it were not there; a float without a fraction is an integer to JSON.
     """
     result: dict[str, Any] = {}
     by_alias = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -133,9 +133,9 @@ def normalize(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
         if field is None:
             result[key] = value
             continue
-        if value is None and field.get_default(call_default_factory=True) is not None and not field.is_required():
+        if value is None:
             continue
-        child = _model_in(field.annotation)
+        child = model_in(field.annotation)
         if child is not None and isinstance(value, dict):
             value = normalize(child, value)
         elif child is not None and isinstance(value, list):

@@ -8,6 +8,7 @@ from pydantic import Field
 from visionft_api.base import ApiModel
 from visionft_api.conditions import Condition
 from visionft_api.fields import Digest, SignedDecimalString, Size
+from visionft_api.lists import ATOMIC, map_by
 from visionft_api.timestamps import Timestamp
 
 MAX_HISTORY = 5
@@ -148,7 +149,7 @@ class LastFailure(ApiModel):
     pod_name: ShortText | None = Field(default=None, description="Pod that failed.")
 
 
-ARTIFACT_LIST = Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+Artifacts = Annotated[list[Artifact], Field(max_length=8), ATOMIC]
 
 
 class HistoryEntry(ApiModel):
@@ -161,7 +162,7 @@ class HistoryEntry(ApiModel):
     start_time: Timestamp | None = Field(default=None, description="When it started.")
     completion_time: Timestamp | None = Field(default=None, description="When it ended.")
     evaluation: Evaluation | None = Field(default=None, description="What was measured.")
-    artifacts: Annotated[list[Artifact], ARTIFACT_LIST] | None = Field(default=None, description="What it left.")
+    artifacts: Artifacts | None = Field(default=None, description="What it left.")
 
 
 class VisionFineTuneStatus(ApiModel):
@@ -177,19 +178,16 @@ class VisionFineTuneStatus(ApiModel):
     job_ref: JobRef | None = Field(default=None, description="Job of the current run.")
     conditions: Annotated[
         list[Condition],
-        Field(
-            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-        ),
+        Field(max_length=16),
+        map_by("type"),
     ] = Field(default=[], description="Accepted, Queued, Running, Suspended, ArtifactReady, DriftDetected, Succeeded.")
     progress: Progress | None = Field(default=None, description="How far the current run is.")
     evaluation: Evaluation | None = Field(default=None, description="What was measured in the current run.")
     drift: Drift | None = Field(default=None, description="What measuring again showed.")
-    artifacts: Annotated[list[Artifact], ARTIFACT_LIST] | None = Field(
-        default=None, description="What the current run left."
-    )
+    artifacts: Artifacts | None = Field(default=None, description="What the current run left.")
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
     estimate: Estimate | None = Field(default=None, description="What the run is expected to need.")
     last_failure: LastFailure | None = Field(default=None, description="Latest failure of a pod or a run.")
-    history: Annotated[
-        list[HistoryEntry], Field(max_length=MAX_HISTORY, json_schema_extra={"x-kubernetes-list-type": "atomic"})
-    ] = Field(default=[], description="The latest five runs that ended, newest first.")
+    history: Annotated[list[HistoryEntry], Field(max_length=MAX_HISTORY), ATOMIC] = Field(
+        default=[], description="The latest five runs that ended, newest first."
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from visionft_api.base import ApiModel
-from visionft_api.status import ARTIFACT_LIST, Artifact, Evaluation, Resolved, Stage
+from visionft_api.status import Artifacts, Evaluation, Resolved, Stage
 
 MAX_BYTES = 4096
 """A kubelet keeps no more of a container's termination message."""
@@ -24,7 +24,7 @@ class TerminationMessage(ApiModel):
         default=None, description="More, such as the end of a traceback. Left out when too long."
     )
     evaluation: Evaluation | None = Field(default=None, description="What was measured.")
-    artifacts: Annotated[list[Artifact], ARTIFACT_LIST] | None = Field(default=None, description="What was written.")
+    artifacts: Artifacts | None = Field(default=None, description="What was written.")
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from visionft_api.base import ApiModel
 from visionft_api.fields import GATE_PATTERN
 from visionft_api.gates import LOWER_IS_BETTER, Gate, parse_gate
+from visionft_api.lists import SET
 from visionft_api.rules import Rule, Value
 
 Metric = Literal["cer", "wer", "exactMatch"]
@@ -37,7 +38,7 @@ def _beyond_one(spec: "EvaluationSpec") -> list[str]:
 class EvaluationSpec(ApiModel):
     """Measuring on the validation rows: the base model before, the tuned one after."""
 
-    metrics: Annotated[list[Metric], Field(max_length=3, json_schema_extra={"x-kubernetes-list-type": "set"})] = Field(
+    metrics: Annotated[list[Metric], Field(max_length=3), SET] = Field(
         default=["cer"],
         description="Metrics to compute: cer (character error rate), wer (word error rate), exactMatch (share of "
         "answers that are right to the letter).",
@@ -57,12 +58,10 @@ class EvaluationSpec(ApiModel):
     )
     max_new_tokens: int = Field(default=256, ge=1, le=8192, description="Tokens that an answer may have.")
     batch_size: int = Field(default=8, ge=1, le=1024, description="Samples answered at a time.")
-    gates: Annotated[list[GateString], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})] = (
-        Field(
-            default=[],
-            description='Conditions that the tuned model must meet for the run to succeed, such as "cer <= 0.05". '
-            "All must hold. Empty: the run succeeds whatever is measured.",
-        )
+    gates: Annotated[list[GateString], Field(max_length=8), SET] = Field(
+        default=[],
+        description='Conditions that the tuned model must meet for the run to succeed, such as "cer <= 0.05". '
+        "All must hold. Empty: the run succeeds whatever is measured.",
     )
 
     rules = (

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from visionft_api.base import ApiModel
 from visionft_api.fields import DnsName, EnvName, Image, LabelValue
+from visionft_api.lists import ATOMIC, map_by
 from visionft_api.rules import Rule, Value
 from visionft_api.spec.refs import SecretRef
 
@@ -139,23 +140,21 @@ class PodTemplateSpec(ApiModel):
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=MAX_KEYS)] = Field(
         default={}, description="Labels that the node must have."
     )
-    tolerations: Annotated[
-        list[Toleration], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"})
-    ] = Field(default=[], description="Taints that the pod may live with.")
+    tolerations: Annotated[list[Toleration], Field(max_length=32), ATOMIC] = Field(
+        default=[], description="Taints that the pod may live with."
+    )
     service_account_name: DnsName | None = Field(
         default=None, description="Service account of the pod. Absent: default. It needs no rights at all."
     )
     image_pull_secrets: Annotated[
         list[SecretRef],
-        Field(
-            max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=8),
+        map_by("name"),
     ] = Field(default=[], description="Secrets to pull the image with.")
     env: Annotated[
         list[EnvVar],
-        Field(
-            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=64),
+        map_by("name"),
     ] = Field(default=[], description="Environment variables for the trainer.")
 
     rules = (*_key_rules("labels"), *_key_rules("annotations"), _key_rules("nodeSelector")[1])

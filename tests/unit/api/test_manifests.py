@@ -1,0 +1,98 @@
+"""A workstation refuses each wrong manifest with the text that its header promises, and takes the right ones."""
+
+from pathlib import Path
+
+import pytest
+from manifests.cases import NOT_SUPPORTED, InvalidManifest, invalid_manifests, valid_manifests
+from pydantic import BaseModel
+from visionft_api.base import ApiModel
+from visionft_api.parse import ManifestError, parse_manifest
+from visionft_api.resource import VisionFineTune
+from visionft_api.rules import Rule
+from visionft_api.schema_errors import model_in
+from visionft_api.support import NOT_SUPPORTED as TABLE
+from visionft_api.support import unsupported
+
+INVALID = invalid_manifests()
+REFUSED = [manifest for manifest in INVALID if manifest.kind != NOT_SUPPORTED]
+UNSUPPORTED = [manifest for manifest in INVALID if manifest.kind == NOT_SUPPORTED]
+
+
+def by_name(manifest: InvalidManifest | Path) -> str:
+    return manifest.stem if isinstance(manifest, Path) else manifest.name
+
+
+@pytest.mark.parametrize("manifest", REFUSED, ids=by_name)
+def test_a_wrong_manifest_is_refused_with_field_and_mend(manifest: InvalidManifest) -> None:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(manifest.text, "wrong.yaml")
+    problems = caught.value.problems
+    assert [problem.field for problem in problems] == [manifest.field]
+    assert manifest.says in problems[0].message
+    assert str(caught.value).startswith("wrong.yaml: ")
+
+
+@pytest.mark.parametrize("manifest", UNSUPPORTED, ids=by_name)
+def test_what_nothing_honours_is_named_with_a_way_around(manifest: InvalidManifest) -> None:
+    problems = unsupported(parse_manifest(manifest.text).spec)
+    assert [problem.field for problem in problems] == [manifest.field]
+    assert manifest.says in problems[0].message
+
+
+@pytest.mark.parametrize("path", valid_manifests(), ids=by_name)
+def test_a_right_manifest_is_taken(path: Path) -> None:
+    resource = parse_manifest(path.read_text(encoding="utf-8"))
+    again = parse_manifest(str(resource.to_manifest()))
+    assert again == resource
+
+
+def test_the_full_example_is_honoured_in_full() -> None:
+    full = next(path for path in valid_manifests() if path.stem == "full")
+    assert unsupported(parse_manifest(full.read_text(encoding="utf-8")).spec) == []
+
+
+def test_every_unsupported_field_is_found_in_one_manifest() -> None:
+    """The table's entries fire: together, the manifests reach each of them."""
+    later = next(path for path in valid_manifests() if path.stem == "later")
+    manifests = [later.read_text(encoding="utf-8"), *(manifest.text for manifest in UNSUPPORTED)]
+    found = {problem.field for text in manifests for problem in unsupported(parse_manifest(text).spec)}
+    # The sources of validation rows are looked for as those of training rows are.
+    missing = {entry.field for entry in TABLE} - found
+    assert missing <= {"spec.dataset.validation.hub", "spec.dataset.train.configMap"}
+
+
+def test_every_rule_has_a_manifest_that_breaks_it() -> None:
+    """The manifests are what proves that a rule's CEL and its twin agree, so none may be without."""
+    broken: set[int] = set()
+    for manifest in REFUSED:
+        if manifest.kind != "rule":
+            continue
+        with pytest.raises(ManifestError) as caught:
+            parse_manifest(manifest.text)
+        broken |= {id(rule) for rule in _rules(VisionFineTune) if _could_say(rule, caught.value.problems[0].message)}
+    without = [rule.message for rule in _rules(VisionFineTune) if id(rule) not in broken]
+    assert without == []
+
+
+def _could_say(rule: Rule, message: str) -> bool:
+    """Whether the message is an instance of the rule's template: its fixed pieces, in order."""
+    position = 0
+    for piece in rule.fixed_pieces():
+        found = message.find(piece, position)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return True
+
+
+def _rules(model: type[BaseModel], seen: set[type] | None = None) -> list[Rule]:
+    seen = set() if seen is None else seen
+    if model in seen:
+        return []
+    seen.add(model)
+    rules = list(model.rules) if issubclass(model, ApiModel) else []
+    for field in model.model_fields.values():
+        child = model_in(field.annotation)
+        if child is not None:
+            rules += _rules(child, seen)
+    return rules
