@@ -15,6 +15,7 @@ from visionft_api.resource import VisionFineTune
 from visionft_api.status import VisionFineTuneStatus
 from visionft_api.support import unsupported
 
+from visionft_operator.ingest.store import LatestReport
 from visionft_operator.reconcile.children import children, leftovers
 from visionft_operator.reconcile.conditions import Said, Sayings, merge, phase_of
 from visionft_operator.reconcile.history import begin_run, is_final
@@ -75,7 +76,7 @@ def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: 
         return Plan(before=before)
     begun = o
     if run != o.status.run:
-        begun = replace(o, status=begin_run(o.status, run, digest, o.now), report=None)
+        begun = replace(o, status=begin_run(o.status, run, digest, o.now), report=_report_of(o, run))
     if job is None or job.deleting:
         situation = without_job(
             run, suspended=policy.suspend, deleting=job is not None and job.deleting, refusal=o.refusal
@@ -85,6 +86,10 @@ def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: 
             return Plan(ask=True)
         situation = with_job(begun, run, job, begun.status.start_time)
     return _tell(o, write_status(begun, ACCEPTED, job, situation), situation.again_after)
+
+
+def _report_of(o: Observed, run: int) -> LatestReport | None:
+    return o.report if o.report is not None and o.report.run == run else None
 
 
 def _runs(o: Observed, job: JobView) -> bool:

@@ -98,7 +98,7 @@ def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *,
 
 def _end(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
     now = find_condition(new.conditions, ConditionType.SUCCEEDED)
-    if now is None or now.status == "Unknown" or (_final(old) and not fresh):
+    if not run or now is None or now.status == "Unknown" or (_final(old) and not fresh):
         return
     if now.status == "True":
         yield Note("Normal", now.reason, now.message, run)

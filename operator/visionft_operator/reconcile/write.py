@@ -11,6 +11,7 @@ from visionft_api.status import (
     LastFailure,
     Progress,
     Resolved,
+    Stage,
     VisionFineTuneStatus,
 )
 
@@ -71,7 +72,7 @@ def _progress(o: Observed, *, finished: bool) -> Progress | None:
         return None
     changes: dict[str, Any] = {"display": None, "eta": None}
     if o.report is not None and reported is not None:
-        changes["stage"] = o.report.stage or reported.stage
+        changes["stage"] = Stage(o.report.stage) if o.report.stage else reported.stage
         changes["last_updated"] = reported.last_updated or o.report.received
     if progress.percent is not None:
         changes["display"] = f"{progress.percent}%"

@@ -1,0 +1,330 @@
+"""What a user reads in the conditions, for each thing that can be observed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from support.observed import (
+    NOW,
+    ago,
+    conditions,
+    ended,
+    failed,
+    job,
+    message,
+    observed,
+    pod,
+    reconciled,
+    report,
+    resource,
+    running,
+    status_of,
+    succeeded,
+)
+from visionft_api.hashing import spec_hash
+from visionft_api.status import Evaluation, Progress, Resolved, VisionFineTuneStatus
+from visionft_api.termination import TerminationMessage, encode
+from visionft_operator.reconcile import reconcile
+from visionft_operator.reconcile.observed import Refusal
+from visionft_operator.reconcile.views import ConditionView, PodView, Warned
+
+GOOD = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.041"}, samples=200)
+BAD = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.09"}, samples=200)
+
+
+def told(evaluation: Evaluation | None, code: int = 0, reason: str = "Completed", text: str = "") -> str:
+    """A termination message."""
+    return encode(TerminationMessage(exit_code=code, reason=reason, message=text, evaluation=evaluation)).decode()
+
+
+def waiting(reason: str, text: str = "") -> PodView:
+    """A pod with a node whose container waits."""
+    return pod(node="node-1", waiting_reason=reason, waiting_message=text)
+
+
+def unschedulable() -> PodView:
+    """A pod that no node can take."""
+    said = ConditionView("False", "Unschedulable", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+    return pod(conditions={"PodScheduled": said})
+
+
+def lost(**changes: object) -> PodView:
+    """A pod whose node does not answer."""
+    return running(conditions={"Ready": ConditionView("False")}, **changes)
+
+
+def evicting() -> PodView:
+    """A pod that its node's taint takes away but that cannot confirm."""
+    target = ConditionView("True", "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+    return running(deleting=True, conditions={"DisruptionTarget": target, "Ready": ConditionView("False")})
+
+
+WAITING = [
+    (unschedulable(), "Unschedulable", ["Insufficient nvidia.com/gpu", "spec.resources"], "Queued"),
+    (waiting("ErrImagePull", "no such image"), "ImagePullFailed", ["no such image", "podTemplate.image"], "Pending"),
+    (waiting("ImagePullBackOff", "Back-off pulling"), "ImagePullFailed", ["imagePullSecrets"], "Pending"),
+    (
+        waiting("CreateContainerConfigError", 'secret "hf" not found'),
+        "ContainerCreateFailed",
+        ['secret "hf" not found', "HF_TOKEN"],
+        "Pending",
+    ),
+    (waiting("ContainerCreating"), "WaitingForPod", ["node-1"], "Pending"),
+    (pod(), "WaitingForPod", ["scheduler"], "Pending"),
+]
+
+
+@pytest.mark.parametrize(("waits", "reason", "words", "phase"), WAITING)
+def test_a_pod_that_waits_says_why_and_what_to_do(waits: PodView, reason: str, words: list[str], phase: str) -> None:
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(waits,))))
+    assert conditions(status)["Queued"] == ("True", reason)
+    assert conditions(status)["Running"] == ("False", "NotStarted")
+    assert conditions(status)["Succeeded"] == ("Unknown", "InProgress")
+    assert status.phase == phase
+    for word in words:
+        assert word in message(status, "Queued")
+
+
+def test_a_volume_that_cannot_be_mounted_is_told_from_the_nodes_warning() -> None:
+    stuck = waiting("ContainerCreating")
+    warning = Warned(stuck.uid, "FailedMount", 'MountVolume.SetUp failed for volume "claim-0": no such device', NOW)
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(stuck,), warnings=(warning,))))
+    assert conditions(status)["Queued"] == ("True", "ContainerCreateFailed")
+    assert "no such device" in message(status, "Queued")
+
+
+def test_a_pod_that_a_quota_forbids_is_told_from_the_jobs_warning() -> None:
+    warning = Warned("uid-job-1", "FailedCreate", 'pods "x" is forbidden: exceeded quota: gpus', NOW)
+    status = status_of(reconciled(observed(jobs=(job(),), warnings=(warning,))))
+    assert conditions(status)["Queued"] == ("True", "CreationRefused")
+    assert "exceeded quota: gpus" in message(status, "Queued")
+
+
+def test_warnings_are_asked_for_only_when_they_can_tell_something() -> None:
+    assert reconciled(observed(jobs=(job(),), pods=(pod(),), warnings=None)).ask
+    assert not reconciled(observed(jobs=(job(),), pods=(running(),), warnings=None)).ask
+    assert not reconciled(observed(jobs=(ended(),), pods=(succeeded(),), warnings=None)).ask
+
+
+def test_a_job_that_the_api_server_refuses_is_a_condition_and_is_tried_again() -> None:
+    plan = reconciled(observed(refusal=Refusal("Job", 403, "exceeded quota: count/jobs.batch=0")))
+    status = status_of(plan)
+    assert conditions(status)["Queued"] == ("True", "CreationRefused")
+    assert "exceeded quota: count/jobs.batch=0" in message(status, "Queued")
+    assert plan.before == ()
+    assert plan.again_after == 30
+
+
+def test_a_running_pod_is_training_and_the_stage_is_named() -> None:
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(running(),), report=report(stage="baseline"))))
+    assert conditions(status)["Running"] == ("True", "Training")
+    assert conditions(status)["Queued"] == ("False", "Started")
+    assert "baseline" in message(status, "Running")
+    assert status.phase == "Running"
+    assert status.start_time == ago(5)
+    assert status.job_ref is not None
+    assert status.job_ref.uid == "uid-job-1"
+
+
+@pytest.mark.parametrize("silent", [lost(), evicting()])
+def test_a_silent_node_makes_running_unknown_and_says_what_to_do(silent: PodView) -> None:
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(silent,))))
+    assert conditions(status)["Running"] == ("Unknown", "NodeLost")
+    assert "kubectl delete node node-1" in message(status, "Running")
+    assert status.phase == "Running"
+
+
+FAILURES = [
+    (failed(137), "Killed", 137, "resources.memory"),
+    (failed(137, reason="OOMKilled"), "OutOfMemory", 137, "spec.resources.memory"),
+    (failed(1), "TrainerError", 1, "log"),
+    (failed(14), "StorageFailed", 14, "claims"),
+    (failed(77), "TrainerError", 77, "log"),
+    (failed(143, disruption="EvictionByEvictionAPI"), "Evicted", 143, "resumes from its last checkpoint"),
+    (failed(137, disruption="DeletionByTaintManager"), "NodeLost", 137, "resumes from its last checkpoint"),
+    (pod(phase="Failed", reason="UnexpectedAdmissionError", message="no device"), "TrainerError", None, "no device"),
+]
+
+
+@pytest.mark.parametrize(("gone", "reason", "code", "words"), FAILURES)
+def test_a_failed_pod_that_is_replaced_is_told_and_kept(
+    gone: PodView, reason: str, code: int | None, words: str
+) -> None:
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(gone,))))
+    assert conditions(status)["Running"] == ("False", "PodFailed")
+    assert conditions(status)["Succeeded"] == ("Unknown", "InProgress")
+    assert status.last_failure is not None
+    assert status.last_failure.reason == reason
+    assert status.last_failure.exit_code == code
+    assert words in (status.last_failure.message or "")
+
+    later = observed(status=status, jobs=(job(),), pods=(gone, running(2)))
+    status = status_of(reconciled(later))
+    assert conditions(status)["Running"] == ("True", "Training")
+    assert status.last_failure is not None
+    assert status.last_failure.reason == reason
+
+
+def test_the_last_failure_outlives_its_pod() -> None:
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(failed(1),))))
+    status = status_of(reconciled(observed(status=status, jobs=(job(),), pods=(running(2),))))
+    assert status.last_failure is not None
+    assert status.last_failure.exit_code == 1
+
+
+FINAL_FAILURES = [
+    ("PodFailurePolicy", failed(10), "BadConfig", "Trying again would not help"),
+    ("PodFailurePolicy", failed(11), "BadDataset", "Trying again would not help"),
+    ("PodFailurePolicy", failed(12), "BadModel", "Trying again would not help"),
+    ("PodFailurePolicy", failed(13), "OutOfMemory", "batchSize"),
+    ("BackoffLimitExceeded", failed(1), "TrainerError", "backoffLimit (3)"),
+    ("BackoffLimitExceeded", failed(137, reason="OOMKilled"), "OutOfMemory", "spec.resources.memory"),
+    ("BackoffLimitExceeded", failed(137), "Killed", "137"),
+    ("BackoffLimitExceeded", failed(14), "StorageFailed", "claims"),
+    ("BackoffLimitExceeded", None, "BackoffLimitExceeded", "said by the Job controller"),
+    ("DeadlineExceeded", None, "DeadlineExceeded", "activeDeadline"),
+]
+
+
+@pytest.mark.parametrize(("reason", "gone", "verdict", "words"), FINAL_FAILURES)
+def test_a_failed_job_ends_the_run_with_its_reason(reason: str, gone: PodView | None, verdict: str, words: str) -> None:
+    pods = () if gone is None else (gone,)
+    status = status_of(reconciled(observed(jobs=(ended(condition="Failed", reason=reason),), pods=pods)))
+    assert conditions(status)["Succeeded"] == ("False", verdict)
+    assert conditions(status)["Running"] == ("False", "Finished")
+    assert words in message(status, "Succeeded")
+    assert status.phase == "Failed"
+    assert status.completion_time == ago(1)
+
+
+def test_the_trainers_own_sentence_is_what_the_user_reads() -> None:
+    text = "data/train.jsonl, row 17: image cat.png does not exist. Add it or remove the row."
+    gone = failed(11, message=told(None, 11, "BadDataset", text))
+    status = status_of(reconciled(observed(jobs=(ended(condition="Failed", reason="PodFailurePolicy"),), pods=(gone,))))
+    assert message(status, "Succeeded").startswith(text)
+
+
+def test_met_gates_succeed_and_show_before_and_after() -> None:
+    status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(told(GOOD)),))))
+    assert conditions(status)["Succeeded"] == ("True", "GatesPassed")
+    assert "cer 0.041 (meets cer <= 0.05)" in message(status, "Succeeded")
+    assert "cer 0.71 -> 0.041" in message(status, "Succeeded")
+    assert status.phase == "Succeeded"
+    assert status.evaluation is not None
+    assert status.evaluation.delta == {"cer": "-0.669"}
+
+
+def test_missed_gates_fail_the_run_but_not_the_job() -> None:
+    status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(told(BAD)),))))
+    assert conditions(status)["Succeeded"] == ("False", "GatesFailed")
+    assert "cer 0.09 (misses cer <= 0.05)" in message(status, "Succeeded")
+    assert status.phase == "Failed"
+
+
+def test_without_gates_a_finished_run_is_completed() -> None:
+    vft = resource(evaluation={"gates": []})
+    status = status_of(reconciled(observed(vft, jobs=(ended(vft),), pods=(succeeded(told(GOOD)),))))
+    assert conditions(status)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_result_that_only_a_report_has_still_counts() -> None:
+    late = observed(jobs=(ended(),), pods=(succeeded("not ours"),), report=report(evaluation=GOOD))
+    assert conditions(status_of(reconciled(late)))["Succeeded"] == ("True", "GatesPassed")
+
+
+def test_a_result_that_nobody_has_is_missing() -> None:
+    status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(),))))
+    assert conditions(status)["Succeeded"] == ("False", "ResultMissing")
+    assert "VISIONFT_TERMINATION_LOG" in message(status, "Succeeded")
+
+
+def test_a_run_that_never_starts_in_time_ends() -> None:
+    vft = resource(runPolicy={"pendingDeadline": "1m"})
+    early = reconciled(observed(vft, jobs=(job(vft, created=ago(40)),), pods=(unschedulable(),)))
+    assert conditions(status_of(early))["Succeeded"] == ("Unknown", "InProgress")
+    assert early.again_after is not None
+    assert early.again_after <= 20
+
+    status = status_of(reconciled(observed(vft, jobs=(job(vft, created=ago(61)),), pods=(unschedulable(),))))
+    assert conditions(status)["Succeeded"] == ("False", "PendingDeadlineExceeded")
+    assert "Insufficient nvidia.com/gpu" in message(status, "Succeeded")
+    assert status.phase == "Failed"
+
+
+def test_a_run_that_has_started_has_no_pending_deadline_any_more() -> None:
+    vft = resource(runPolicy={"pendingDeadline": "1m"})
+    once = status_of(reconciled(observed(vft, jobs=(job(vft, created=ago(61)),), pods=(running(),))))
+    again = observed(vft, status=once, jobs=(job(vft, created=ago(61)),), pods=(failed(1), pod(2)))
+    assert conditions(status_of(reconciled(again)))["Succeeded"] == ("Unknown", "InProgress")
+
+
+def test_the_pending_deadline_counts_from_the_resumption() -> None:
+    vft = resource(runPolicy={"pendingDeadline": "1m"})
+    resumed = {"Suspended": ConditionView("False", "JobResumed", "", ago(30))}
+    o = observed(vft, jobs=(job(vft, created=ago(3600), conditions=resumed),), pods=(unschedulable(),))
+    assert conditions(status_of(reconciled(o)))["Succeeded"] == ("Unknown", "InProgress")
+
+
+def test_suspended_before_the_start_there_is_no_job() -> None:
+    vft = resource(runPolicy={"suspend": True})
+    plan = reconciled(observed(vft))
+    assert plan.before == ()
+    assert conditions(status_of(plan))["Suspended"] == ("True", "SuspendedByUser")
+    assert status_of(plan).phase == "Suspended"
+
+
+def test_suspended_on_the_way_the_progress_stays() -> None:
+    vft = resource(runPolicy={"suspend": True})
+    known = Progress(percent=40, display="40%", stage="train")
+    before = VisionFineTuneStatus(run=1, progress=known, resolved=Resolved(spec_hash=spec_hash(vft.spec)))
+    o = observed(vft, status=before, jobs=(job(vft, suspended=True),))
+    status = status_of(reconciled(o))
+    assert conditions(status)["Suspended"] == ("True", "SuspendedByUser")
+    assert conditions(status)["Running"] == ("False", "Suspended")
+    assert status.progress is not None
+    assert status.progress.percent == 40
+
+
+def test_a_field_that_nothing_honours_is_refused_by_name() -> None:
+    vft = resource(queue={"name": "gpus"}, training={"packing": True})
+    plan = reconciled(observed(vft))
+    status = status_of(plan)
+    assert conditions(status)["Accepted"] == ("False", "NotSupported")
+    assert "spec.queue" in message(status, "Accepted")
+    assert "spec.training.packing" in message(status, "Accepted")
+    assert plan.before == ()
+    assert status.phase == "Refused"
+
+
+def test_a_spec_that_cannot_be_read_is_refused_with_its_problems() -> None:
+    o = replace(observed(), resource=None, problems=("spec.adapter.rank: Invalid value: 0: must be at least 1",))
+    status = status_of(reconcile(o))
+    assert conditions(status)["Accepted"] == ("False", "Invalid")
+    assert conditions(status)["Succeeded"] == ("False", "SpecInvalid")
+    assert "spec.adapter.rank" in message(status, "Accepted")
+
+
+def test_a_missing_claim_is_named_looked_for_again_and_recovers() -> None:
+    plan = reconciled(observed(missing_claims=("data",)))
+    status = status_of(plan)
+    assert conditions(status)["Accepted"] == ("False", "ClaimNotFound")
+    assert "data" in message(status, "Accepted")
+    assert plan.again_after == 10
+    assert reconciled(observed(status=status)).before != ()
+
+
+def test_messages_fit_into_a_condition_whatever_the_scheduler_says() -> None:
+    said = ConditionView("False", "Unschedulable", "0/5000 nodes are available: " + "x" * 10_000)
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(pod(conditions={"PodScheduled": said}),))))
+    assert len(message(status, "Queued")) <= 4096
+
+
+def test_a_transition_time_moves_with_the_status_only() -> None:
+    first = status_of(reconciled(observed(jobs=(job(),), pods=(pod(),))))
+    later = NOW + timedelta(seconds=60)
+    second = status_of(reconciled(observed(status=first, jobs=(job(),), pods=(unschedulable(),), now=later)))
+    third = status_of(reconciled(observed(status=second, jobs=(job(),), pods=(running(),), now=later)))
+    times = [next(c.last_transition_time for c in s.conditions if c.type == "Queued") for s in (first, second, third)]
+    assert times == [NOW, NOW, later]
