@@ -1,5 +1,7 @@
 """What every pod worker shares: the node's name, client, images, clocks and folders."""
 
+import shutil
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +38,12 @@ class NodeContext:
     def pod_dir(self, uid: str) -> Path:
         return self.data / "pods" / uid
 
-    def short_tmp(self, container_id: str) -> Path:
+    def short_tmp(self, uid: str, container: str) -> Path:
         """A folder name short enough for sockets below it (107 characters in all)."""
-        return self.data / "t" / container_id[:10]
+        return self.data / "t" / f"{uid[:8]}{zlib.crc32(container.encode()):08x}"
+
+    def forget_pod(self, uid: str) -> None:
+        """Delete all that is kept of a pod. Links into claims and host folders are not followed."""
+        shutil.rmtree(self.pod_dir(uid), ignore_errors=True)
+        for link in (self.data / "t").glob(f"{uid[:8]}*"):
+            link.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
 from sandbox.node.agent import Agent
 from sandbox.node.api import ApiError, ApiUnavailableError
 from sandbox.node.capacity import GPU

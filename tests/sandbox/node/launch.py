@@ -58,7 +58,7 @@ def prepare_launch(
         "LANG": "C.UTF-8",
         # As in a container, nothing that is written "at home" or to temporary files outlives the pod.
         "HOME": str(root),
-        "TMPDIR": str(link_tmp(context.short_tmp(container_id), paths)),
+        "TMPDIR": str(link_tmp(context.short_tmp(pod["metadata"]["uid"], spec["name"]), paths)),
         "HOSTNAME": pod["metadata"]["name"],
     }
     return Launch(container_id, argv, {**own, **env}, cwd, rootfs)

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from sandbox.node.container import ContainerRunner
 from sandbox.node.logfile import tail_offset
 from sandbox.node.status import NODE_IP

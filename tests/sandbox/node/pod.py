@@ -15,7 +15,7 @@ from sandbox.node.context import NodeContext
 from sandbox.node.records import ContainerRecord, Ending, PodRecord, Waiting
 from sandbox.node.status import build_status, lost_containers
 from sandbox.node.status_writer import StatusWriter
-from sandbox.node.volumes import MountError, PodVolumes, remove_pod_dir
+from sandbox.node.volumes import MountError, PodVolumes
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class PodWorker:
                 await self._live()
             await self._deleted.wait()
             await self._finish()
-        remove_pod_dir(self._context.pod_dir(self.pod["metadata"]["uid"]))
+        self._context.forget_pod(self.pod["metadata"]["uid"])
 
     async def _live(self) -> None:
         self.publish()

@@ -61,6 +61,7 @@ def link_tmp(short: Path, paths: PathMap) -> Path:
     tmp = paths.place("/tmp")
     tmp.mkdir(parents=True, exist_ok=True)
     short.parent.mkdir(parents=True, exist_ok=True)
+    short.unlink(missing_ok=True)
     short.symlink_to(tmp)
     return short
 

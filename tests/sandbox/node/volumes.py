@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -178,8 +177,3 @@ def _host_path(source: Mapping[str, Any]) -> Path:
     if not checks.get(kind, path.exists)():
         raise PayloadError(f"hostPath type check failed: {path} is not a {(kind or 'path').lower()}")
     return path
-
-
-def remove_pod_dir(folder: Path) -> None:
-    """Delete all that the node kept of a pod. Links into claims and host folders are not followed."""
-    shutil.rmtree(folder, ignore_errors=True)
