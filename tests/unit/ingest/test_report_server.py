@@ -197,7 +197,11 @@ class TestBodyLimits:
         return Limits(body_bytes=2000, body_seconds=0.2)
 
     async def test_413_by_its_length_without_reading_it(self, server):
-        answer = await server.send(b"x" * 2001)
+        async def nothing():
+            await asyncio.sleep(5)
+            yield b""
+
+        answer = await server.send(nothing(), headers={"Content-Length": "2001"})
         assert_status(answer, 413, "RequestEntityTooLarge", "more than 2000 bytes", "send fewer")
 
     async def test_413_without_a_length(self, server):
@@ -302,6 +306,7 @@ async def test_500_shows_no_traceback_and_the_log_names_the_resource(server, cap
 async def test_a_run_that_ends_while_the_body_comes_gets_no_report(server):
     async def body():
         yield b"{"
+        await asyncio.sleep(0.05)
         server.cluster.runs["team-a", "ocr"] = CurrentRun("ocr-uid", 3, "ocr-job-3")
         yield json.dumps(report())[1:].encode()
 

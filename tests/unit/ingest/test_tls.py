@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from visionft_operator import tls_material
 from visionft_operator.tls import ServingCertificate, StoreConflictError
 from visionft_operator.tls_material import CA_LIFE, SERVING_LIFE, Material, renewed, serving_names
@@ -224,6 +226,8 @@ def test_what_is_stored_reads_back_the_same():
         ("signing-ca.key", "of another"),
         ("signing-ca.crt", "of another"),
         ("signing-ca.crt", "serving"),
+        ("tls.crt", "pair of another"),
+        ("signing-ca.crt", "no authority"),
     ],
 )
 async def test_tampered_storage_is_told_and_made_anew(entry, value, caplog):
@@ -235,6 +239,11 @@ async def test_tampered_storage_is_told_and_made_anew(entry, value, caplog):
         del store.data[entry]
     elif value == "of another":
         store.data[entry] = renewed(None, NAMES, clock.now).to_data()[entry]
+    elif value == "pair of another":
+        other = renewed(None, NAMES, clock.now).to_data()
+        store.data |= {"tls.crt": other["tls.crt"], "tls.key": other["tls.key"]}
+    elif value == "no authority":
+        store.data |= self_signed(clock.now)
     elif value == "serving":
         store.data |= {"signing-ca.crt": store.data["tls.crt"], "signing-ca.key": store.data["tls.key"]}
     else:
@@ -246,6 +255,17 @@ async def test_tampered_storage_is_told_and_made_anew(entry, value, caplog):
     async with listening(second.ssl_context) as port:
         await handshake(port, second.ca_pem, "localhost")
     assert Material.from_data(store.data).bundle_pem.decode() == second.ca_pem
+
+
+def self_signed(now: datetime) -> dict[str, bytes]:
+    """A self-signed certificate that may not sign others, and one that it signed all the same."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "nobody")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=9))
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    nobody = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    signing = tls_material.KeyPair(nobody.sign(key, hashes.SHA256()), key)
+    return Material(tls_material.make_serving(signing, NAMES, now), signing).to_data()
 
 
 async def test_two_replicas_that_start_together_end_with_one_ca():

@@ -72,6 +72,7 @@ async def test_a_token_without_a_pod_says_so():
         (accepted(audiences=[]), "not for audience visionft-reports"),
         (accepted(audiences=["other"]), "not for audience visionft-reports"),
         (accepted(user=user("alice")), "alice is not a service account's"),
+        (accepted(user=user("team-a:default")), "team-a:default is not a service account's"),
         (accepted(user=user("system:serviceaccount:")), "not a service account's"),
         (accepted(user=None), "unnamed user"),
     ],
