@@ -1,10 +1,12 @@
 """The CustomResourceDefinition, made from the models."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel
 
 from visionft_api import CATEGORY, GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from visionft_api.fields import WHAT_FITS
 from visionft_api.manifest_yaml import dump_yaml
 from visionft_api.resource import VisionFineTune
 from visionft_api.spec import VisionFineTuneSpec
@@ -13,7 +15,6 @@ from visionft_api.status import VisionFineTuneStatus
 CRD_NAME = f"{PLURAL}.{GROUP}"
 _HEADER = "# Made by `python -m visionft_api` from the models in crds/visionft_api. Change those, not this.\n"
 
-_MAX_INT32 = 2**31 - 1
 # Of JSON schema, what a structural schema may hold and we use.
 _KEPT = (
     "enum",
@@ -118,8 +119,7 @@ def _root_schema() -> dict[str, Any]:
             # The name is spelt out so that rules can point at it.
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": {**structural_schema(VisionFineTuneSpec), "description": "What is wanted."},
-            # What the operator leaves out of a status is unknown, not a default.
-            "status": {**_without_defaults(structural_schema(VisionFineTuneStatus)), "description": "What is known."},
+            "status": {**_without_help(structural_schema(VisionFineTuneStatus)), "description": "What is known."},
         },
         "x-kubernetes-validations": [rule.validation() for rule in VisionFineTune.rules],
     }
@@ -136,14 +136,18 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
     schema = _flatten(schema, definitions)
     result: dict[str, Any] = {"type": schema["type"]}
     if description := outer.get("description") or schema.get("description"):
-        result["description"] = " ".join(description.split())
-    if schema["type"] == "integer":
-        result["format"] = "int32" if schema.get("maximum", _MAX_INT32 + 1) <= _MAX_INT32 else "int64"
+        result["description"] = " ".join(description.split()) + _default_text(schema)
     if "format" in schema:
         result["format"] = schema["format"]
     if schema.get("default") is not None:
         result["default"] = schema["default"]
     result |= {key: schema[key] for key in _KEPT if key in schema}
+    if "const" in schema:
+        result["enum"] = [schema["const"]]
+    if (pattern := schema.get("pattern")) in WHAT_FITS:
+        # Beside the pattern's own message, which shows only the pattern.
+        message = f"write {WHAT_FITS[pattern]}"
+        result["x-kubernetes-validations"] = [{"message": message, "rule": f"self.matches(r'{pattern}')"}]
     if "items" in schema:
         result["items"] = _structural(schema["items"], definitions)
     if schema.get("required"):
@@ -153,6 +157,14 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
     elif isinstance(schema.get("additionalProperties"), dict):
         result["additionalProperties"] = _structural(schema["additionalProperties"], definitions)
     return result
+
+
+def _default_text(schema: dict[str, Any]) -> str:
+    """The default of a scalar as a sentence: `kubectl explain` shows descriptions, but no defaults."""
+    default = schema.get("default")
+    if default in (None, "") or isinstance(default, dict | list):
+        return ""
+    return f" Default: {default if isinstance(default, str) else json.dumps(default)}."
 
 
 def _flatten(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -168,10 +180,12 @@ def _flatten(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
     return schema
 
 
-def _without_defaults(schema: Any) -> Any:
-    """The schema with no defaults in it and nothing required to have one."""
+def _without_help(schema: Any) -> Any:
+    """The schema without defaults (what a status leaves out is unknown) and hints (no person writes one)."""
     if isinstance(schema, list):
-        return [_without_defaults(item) for item in schema]
+        return [_without_help(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: _without_defaults(value) for key, value in schema.items() if key != "default"}
+    return {
+        key: _without_help(value) for key, value in schema.items() if key not in ("default", "x-kubernetes-validations")
+    }

@@ -22,6 +22,11 @@ class Value:
     twin: Callable[[Any], str]
 
 
+def malformed(field: str, pattern: str) -> str:
+    """CEL that is true where a field is set and does not have the form that a rule needs to read it."""
+    return f"(has(self.{field}) && !self.{field}.matches(r'{pattern}'))"
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule of one object.
@@ -31,6 +36,8 @@ class Rule:
         holds: the same on the pydantic model.
         message: a sentence that names the field, the value and the mend (see the module's text for placeholders).
         at: JSON name of the child that the message is about, or "" for the object itself.
+        unless: CEL expressions under which there is nothing to say, see `malformed`. The API server evaluates rules
+            also where a pattern has refused already; the models do not, so there is no twin.
         values: computed values of the message.
     """
 
@@ -38,11 +45,12 @@ class Rule:
     holds: Callable[[Any], bool]
     message: str
     at: str = ""
+    unless: tuple[str, ...] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
 
     def validation(self) -> dict[str, str]:
         """The entry for `x-kubernetes-validations`."""
-        entry = {"rule": self.cel}
+        entry = {"rule": " || ".join([*self.unless, f"({self.cel})"]) if self.unless else self.cel}
         if _PLACEHOLDER.search(self.message):
             entry["messageExpression"] = self._message_expression()
         else:

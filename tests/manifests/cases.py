@@ -1,4 +1,4 @@
-"""The manifests of this folder: `valid/` are taken everywhere, each of `invalid/` is refused with the text in its header.
+"""The manifests of this folder: `valid/` are taken everywhere, `invalid/` are refused with the text in their header.
 
 The header of an invalid manifest holds, after a line on what is wrong:
 

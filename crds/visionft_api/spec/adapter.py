@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import DecimalString
-from visionft_api.rules import Rule
+from visionft_api.fields import DECIMAL_PATTERN, DecimalString
+from visionft_api.rules import Rule, malformed
 
 
 class AdapterSpec(ApiModel):
@@ -22,7 +22,7 @@ class AdapterSpec(ApiModel):
     )
     dora: bool = Field(
         default=False,
-        description="Also learn each weight's magnitude (DoRA, arXiv 2402.09353). Slower by about a third.",
+        description="Also learn each weight's magnitude (DoRA, arXiv 2402.09353), which is slower.",
     )
     vision: bool = Field(default=True, description="Adapt the vision tower.")
     projector: bool = Field(default=True, description="Adapt the layers that bring pictures into the language model.")
@@ -46,5 +46,6 @@ class AdapterSpec(ApiModel):
             holds=lambda m: float(m.dropout) < 1,
             message='dropout "{dropout}" must be below 1; usual values are "0" to "0.1"',
             at="dropout",
+            unless=(malformed("dropout", DECIMAL_PATTERN),),
         ),
     )

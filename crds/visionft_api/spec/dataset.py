@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import Bucket, ClaimPath, ConfigKey, DnsName, HubId, Revision, Size, Url
+from visionft_api.fields import SIZE_PATTERN, Bucket, ClaimPath, ConfigKey, DnsName, HubId, Revision, Size, Url
 from visionft_api.quantities import parse_size
-from visionft_api.rules import Rule
+from visionft_api.rules import Rule, malformed
 from visionft_api.spec.refs import SecretRef
 
 MAX_IMAGE_BYTES = "1Gi"
@@ -107,6 +107,7 @@ class ImageSpec(ApiModel):
             holds=lambda m: 0 < parse_size(m.max_bytes) <= parse_size(MAX_IMAGE_BYTES),
             message='maxBytes "{maxBytes}" must be above 0 and at most 1Gi; most pictures fit in 20Mi',
             at="maxBytes",
+            unless=(malformed("maxBytes", SIZE_PATTERN),),
         ),
     )
 

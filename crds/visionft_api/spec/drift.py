@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import CRON_PATTERN, DecimalString
-from visionft_api.rules import Rule
+from visionft_api.fields import CRON_PATTERN, DECIMAL_PATTERN, DecimalString
+from visionft_api.rules import Rule, malformed
 from visionft_api.spec.dataset import DataSource
 
 
@@ -26,6 +26,7 @@ class DriftThresholds(ApiModel):
             holds=lambda m: 0 < float(m.p_value) < 1,
             message='pValue "{pValue}" must be above 0 and below 1; usual values are "0.01" and "0.05"',
             at="pValue",
+            unless=(malformed("pValue", DECIMAL_PATTERN),),
         ),
     )
 

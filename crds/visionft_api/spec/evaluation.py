@@ -13,6 +13,7 @@ from visionft_api.rules import Rule, Value
 Metric = Literal["cer", "wer", "exactMatch"]
 GateString = Annotated[str, Field(pattern=GATE_PATTERN, min_length=5, max_length=48)]
 
+_MALFORMED = (f"self.gates.exists(g, !g.matches(r'{GATE_PATTERN}'))",)
 _THRESHOLD = "double(g.find('[0-9][0-9.eE+-]*$'))"
 _HAS_METRIC = "self.metrics.exists(m, g.startsWith(m))"
 _LOWER = " || ".join(f"g.startsWith('{metric}')" for metric in sorted(LOWER_IS_BETTER))
@@ -70,6 +71,7 @@ class EvaluationSpec(ApiModel):
             holds=lambda m: not _without_metric(m),
             message='gate "{gate}" is about a metric that is not computed; add it to metrics ({metrics})',
             at="gates",
+            unless=_MALFORMED,
             values={
                 "gate": Value(f"self.gates.filter(g, !{_HAS_METRIC})[0]", lambda m: _without_metric(m)[0]),
                 "metrics": Value("self.metrics.join(', ')", lambda m: ", ".join(m.metrics)),
@@ -81,6 +83,7 @@ class EvaluationSpec(ApiModel):
             message='gate "{gate}" would pass only a bad model: cer and wer are better when lower (use <=), '
             "exactMatch when higher (use >=)",
             at="gates",
+            unless=_MALFORMED,
             values={"gate": Value(f"self.gates.filter(g, !{_RIGHT_WAY})[0]", lambda m: _wrong_way(m)[0])},
         ),
         Rule(
@@ -88,6 +91,7 @@ class EvaluationSpec(ApiModel):
             holds=lambda m: not _beyond_one(m),
             message='gate "{gate}" has a threshold above 1; metrics are shares, so 5 percent is 0.05',
             at="gates",
+            unless=_MALFORMED,
             values={"gate": Value(f"self.gates.filter(g, {_THRESHOLD} > 1.0)[0]", lambda m: _beyond_one(m)[0])},
         ),
     )

@@ -59,6 +59,7 @@ class ModelSpec(ApiModel):
             message="set exactly one of name (a model on the hub) and uri (pvc://CLAIM/PATH)",
         ),
         Rule(
+            # A uri without a known scheme is the pattern's affair.
             cel=f"!has(self.uri) || !self.uri.startsWith('pvc://') || self.uri.matches(r'{_PVC_URI}')",
             holds=lambda m: m.uri is None or not m.uri.startswith(PVC_SCHEME) or _is_pvc_uri(m.uri),
             message='uri "{uri}" does not name a place inside a claim; write pvc://CLAIM/PATH without ".."',

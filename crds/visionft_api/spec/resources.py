@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import Cpu, ResourceName, Size
+from visionft_api.fields import CPU_PATTERN, SIZE_PATTERN, Cpu, ResourceName, Size
 from visionft_api.quantities import parse_cpu, parse_size
-from visionft_api.rules import Rule
+from visionft_api.rules import Rule, malformed
 
 MIN_MEMORY = "256Mi"
 """Python with torch takes more than this before the first weight is read."""
@@ -43,6 +43,7 @@ class ResourcesSpec(ApiModel):
             holds=lambda m: m.cpu is None or parse_cpu(m.cpu) > 0,
             message='cpu "{cpu}" must be above 0; remove it to ask for none',
             at="cpu",
+            unless=(malformed("cpu", CPU_PATTERN),),
         ),
         Rule(
             cel=f"!has(self.memory) || quantity(self.memory).compareTo(quantity('{MIN_MEMORY}')) >= 0",
@@ -50,6 +51,7 @@ class ResourcesSpec(ApiModel):
             message=f'memory "{{memory}}" is below {MIN_MEMORY}, which no training fits in; did you forget the unit, '
             'as in "64Gi"?',
             at="memory",
+            unless=(malformed("memory", SIZE_PATTERN),),
         ),
         Rule(
             cel="!has(self.sharedMemory) || !has(self.memory) || "
@@ -59,5 +61,9 @@ class ResourcesSpec(ApiModel):
             ),
             message='sharedMemory "{sharedMemory}" must be below memory "{memory}", which it counts as; raise memory',
             at="sharedMemory",
+            unless=(
+                malformed("memory", SIZE_PATTERN),
+                malformed("sharedMemory", SIZE_PATTERN),
+            ),
         ),
     )

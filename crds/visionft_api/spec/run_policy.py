@@ -6,8 +6,8 @@ from pydantic import Field
 
 from visionft_api.base import ApiModel
 from visionft_api.durations import parse_duration
-from visionft_api.fields import Duration
-from visionft_api.rules import Rule
+from visionft_api.fields import DURATION_PATTERN, Duration
+from visionft_api.rules import Rule, malformed
 
 
 class RunPolicySpec(ApiModel):
@@ -41,12 +41,17 @@ class RunPolicySpec(ApiModel):
             holds=lambda m: m.active_deadline is None or parse_duration(m.active_deadline) > timedelta(0),
             message='activeDeadline "{activeDeadline}" must be above 0; remove it for no limit',
             at="activeDeadline",
+            unless=(malformed("activeDeadline", DURATION_PATTERN),),
         ),
         Rule(
             cel="!has(self.pendingDeadline) || duration(self.pendingDeadline) > duration('0s')",
             holds=lambda m: m.pending_deadline is None or parse_duration(m.pending_deadline) > timedelta(0),
             message='pendingDeadline "{pendingDeadline}" must be above 0; remove it for no limit',
             at="pendingDeadline",
+            unless=(
+                malformed("pendingDeadline", DURATION_PATTERN),
+                malformed("activeDeadline", DURATION_PATTERN),
+            ),
         ),
         Rule(
             cel="!has(self.pendingDeadline) || !has(self.activeDeadline) || "
@@ -59,5 +64,9 @@ class RunPolicySpec(ApiModel):
             message='pendingDeadline "{pendingDeadline}" must be below activeDeadline "{activeDeadline}", which counts '
             "the waiting too; lower the one or raise the other",
             at="pendingDeadline",
+            unless=(
+                malformed("pendingDeadline", DURATION_PATTERN),
+                malformed("activeDeadline", DURATION_PATTERN),
+            ),
         ),
     )

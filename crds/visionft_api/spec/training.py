@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import DecimalString
-from visionft_api.rules import Rule
+from visionft_api.fields import DECIMAL_PATTERN, DecimalString
+from visionft_api.rules import Rule, malformed
 
 DEFAULT_EPOCHS = Decimal(1)
 VISION_LEARNING_RATE_SHARE = Decimal("0.1")
@@ -69,12 +69,14 @@ class TrainingSpec(ApiModel):
             holds=lambda m: m.epochs is None or 0 < float(m.epochs) <= 10_000,
             message='epochs "{epochs}" must be above 0 and at most 10000; usual values are "1" to "5"',
             at="epochs",
+            unless=(malformed("epochs", DECIMAL_PATTERN),),
         ),
         Rule(
             cel="double(self.learningRate) > 0.0 && double(self.learningRate) < 1.0",
             holds=lambda m: 0 < float(m.learning_rate) < 1,
             message='learningRate "{learningRate}" must be above 0 and below 1; usual values are "1e-5" to "1e-3"',
             at="learningRate",
+            unless=(malformed("learningRate", DECIMAL_PATTERN),),
         ),
         Rule(
             cel="!has(self.visionLearningRate) || "
@@ -83,18 +85,21 @@ class TrainingSpec(ApiModel):
             message='visionLearningRate "{visionLearningRate}" must be above 0 and below 1; to leave the vision tower '
             "as it is set spec.adapter.vision to false",
             at="visionLearningRate",
+            unless=(malformed("visionLearningRate", DECIMAL_PATTERN),),
         ),
         Rule(
             cel="double(self.warmupRatio) < 1.0",
             holds=lambda m: float(m.warmup_ratio) < 1,
             message='warmupRatio "{warmupRatio}" must be below 1: it is a share of the steps; usual is "0.03"',
             at="warmupRatio",
+            unless=(malformed("warmupRatio", DECIMAL_PATTERN),),
         ),
         Rule(
             cel="double(self.weightDecay) <= 1.0",
             holds=lambda m: float(m.weight_decay) <= 1,
             message='weightDecay "{weightDecay}" must be at most 1; usual values are "0" to "0.1"',
             at="weightDecay",
+            unless=(malformed("weightDecay", DECIMAL_PATTERN),),
         ),
     )
 
