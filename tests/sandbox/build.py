@@ -118,7 +118,7 @@ def _publish(draft: Path, folder: Path) -> None:
 
 def _sources_digest() -> str:
     digest = hashlib.sha256(KUBERNETES_VERSION.encode())
-    for path in sorted(SOURCES.glob("*.go")) + [SOURCES / "go.mod", SOURCES / "go.sum"]:
+    for path in [*sorted(SOURCES.glob("*.go")), SOURCES / "go.mod", SOURCES / "go.sum"]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

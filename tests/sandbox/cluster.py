@@ -23,6 +23,7 @@ from kubernetes import client, config
 from sandbox import kubeconfig, programs
 from sandbox.build import Log, ensure_built
 from sandbox.certificates import Authority, service_account_key
+from sandbox.control_plane_node import ControlPlaneNode
 from sandbox.node.control import NodeControl, NodeControlError
 from sandbox.processes import Child, WorkFolder
 from sandbox.programs import Layout
@@ -77,6 +78,7 @@ class Cluster:
         self.api_client = config.new_client_from_config(str(self.kubeconfig))
         self._core = client.CoreV1Api(self.api_client)
         self._provisioner = Provisioner(self._core, data / "claims")
+        self._control_plane_node = ControlPlaneNode(self.api_client)
         self.node = NodeControl(data / "node.sock")
 
     @classmethod
@@ -170,6 +172,7 @@ class Cluster:
     def close(self) -> None:
         """End everything and remove the folder."""
         self._provisioner.stop()
+        self._control_plane_node.stop()
         # The node first, while the others still answer; then the API server's clients before the API server.
         for name in ("node", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"):
             child = self._children.pop(name, None)
@@ -187,6 +190,7 @@ class Cluster:
         self._wait("the API server", self._api_ready, "kube-apiserver")
         client.StorageV1Api(self.api_client).create_storage_class(storage_class())
         self._provisioner.start()
+        self._control_plane_node.start()
         self._start_node()
         self._wait("the node", self._node_schedulable, "node")
         self._wait("the controllers", self._default_account_exists, "kube-controller-manager")
