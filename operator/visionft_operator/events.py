@@ -12,6 +12,19 @@ from visionft_operator.reconcile.plan import Note
 MAX_MESSAGE = 1024
 """The API server refuses longer ones."""
 
+ORDER = (
+    "Accepted",
+    "Refused",
+    "SpecChanged",
+    "Resumed",
+    "JobCreated",
+    "Suspended",
+    "TrainingStarted",
+    "TrainingResumed",
+    "BaselineMeasured",
+)
+"""Within a second kubectl shows events in the order of their names, so the names say what comes first."""
+
 
 def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[str, Any]:
     """Return the core/v1 Event. `reference` is the resource: apiVersion, kind, namespace, name, uid.
@@ -25,7 +38,10 @@ def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[st
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{reference['name']}.{digest}", "namespace": reference["namespace"]},
+        "metadata": {
+            "name": f"{reference['name']}.{note.run:03}{_rank(note.reason)}{digest}",
+            "namespace": reference["namespace"],
+        },
         "involvedObject": dict(reference),
         "type": note.type,
         "reason": note.reason,
@@ -36,3 +52,8 @@ def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[st
         "lastTimestamp": time,
         "count": 1,
     }
+
+
+def _rank(reason: str) -> int:
+    """0 to 9: where an event of this reason belongs among those of the same second."""
+    return ORDER.index(reason) if reason in ORDER else len(ORDER)

@@ -47,7 +47,7 @@ WATCH_CLIENT_SECONDS = 300
 
 CONNECT_SECONDS = 10
 
-WAIT_SECONDS = 3.0
+WAIT_SECONDS = 1.0
 """How often to try again while the API server or the CRD is not there yet."""
 
 logger = logging.getLogger(__name__)

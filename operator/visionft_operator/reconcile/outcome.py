@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
@@ -55,7 +55,8 @@ def outcome_of(
         done = next((pod for pod in reversed(pods) if pod.phase == "Succeeded"), None)
         result, told = _result(done, reported)
         ended = done.terminated.finished_at if done and done.terminated else None
-        return Outcome(_success(spec, job, result, told), result, ended or job.completion_time)
+        said = _success(spec, job, result, told)
+        return Outcome(said, _with_verdict(result, said), ended or job.completion_time)
     failed = job.conditions["Failed"]
     result, _ = _result(_named(pods, failure), reported)
     return Outcome(_failed(spec, job, failure), result, failed.since)
@@ -123,6 +124,15 @@ def _success(spec: VisionFineTuneSpec, job: JobView, result: Result, told: bool)
         f"The tuned model misses a gate: {said}. {compared}. The artifacts are kept. Train longer or on more rows, or "
         "relax spec.evaluation.gates; either starts a new run.",
     )
+
+
+def _with_verdict(result: Result, said: Said) -> Result:
+    """The verdict is the operator's: from the gates of the spec, whatever image has trained."""
+    verdicts = {Reason.GATES_PASSED: "Passed", Reason.GATES_FAILED: "Failed", Reason.COMPLETED: "NoGates"}
+    if result.evaluation is None or said.reason not in verdicts:
+        return result
+    judged = result.evaluation.model_copy(update={"verdict": verdicts[Reason(said.reason)]})
+    return replace(result, evaluation=judged)
 
 
 def _failed(spec: VisionFineTuneSpec, job: JobView, failure: Failure | None) -> Said:

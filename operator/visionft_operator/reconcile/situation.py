@@ -29,13 +29,18 @@ LOOK_AGAIN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Situation:
-    """What is true of a run now. `started`: a container of the run has run. `result`: what a finished run left."""
+    """What is true of a run now.
+
+    `started`: when a container of the run first ran. `result`: what a finished run left. `done`: the trainer got to
+    its end, whatever the gates say.
+    """
 
     sayings: Sayings
     started: datetime | None = None
     ended: datetime | None = None
     failure: Failure | None = None
     result: Result | None = None
+    done: bool = False
     again_after: float | None = None
 
 
@@ -65,7 +70,12 @@ def with_job(o: Observed, run: int, job: JobView, started: datetime | None) -> S
     if job.finished:
         outcome = outcome_of(o.resource.spec, job, pods, failure, reported_result(o))
         return Situation(
-            outcome.sayings(run), started or job.start_time, outcome.ended or o.now, failure, outcome.result
+            outcome.sayings(run),
+            started or job.start_time,
+            outcome.ended or o.now,
+            failure,
+            outcome.result,
+            done=job.is_true("Complete"),
         )
     if policy.suspend:
         leaving = [pod for pod in pods if not pod.over]

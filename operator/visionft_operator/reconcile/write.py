@@ -39,7 +39,7 @@ def write_status(o: Observed, accepted: Said, job: JobView | None, situation: Si
             "job_ref": old.job_ref if job is None else JobRef(name=job.name, uid=job.uid),
             "start_time": old.start_time or situation.started,
             "completion_time": situation.ended,
-            "progress": _progress(o, finished=situation.ended is not None),
+            "progress": _progress(o, situation),
             "evaluation": result.evaluation,
             "artifacts": list(result.artifacts) or None,
             "resolved": _resolved(old.resolved, result, o.pods),
@@ -65,9 +65,12 @@ def _still(progress: dict[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (progress or {}).items() if name != "lastUpdated"}
 
 
-def _progress(o: Observed, *, finished: bool) -> Progress | None:
+def _progress(o: Observed, situation: Situation) -> Progress | None:
+    """The latest progress that was told, with its printed forms. A run that is done is at 100%."""
     reported = o.report.progress if o.report else None
     progress = reported or o.status.progress
+    if situation.done:
+        progress = (progress or Progress()).model_copy(update={"percent": 100})
     if progress is None:
         return None
     changes: dict[str, Any] = {"display": None, "eta": None}
@@ -76,7 +79,7 @@ def _progress(o: Observed, *, finished: bool) -> Progress | None:
         changes["last_updated"] = reported.last_updated or o.report.received
     if progress.percent is not None:
         changes["display"] = f"{progress.percent}%"
-    if finished:
+    if situation.ended is not None:
         changes["eta_seconds"] = None
     elif progress.eta_seconds is not None:
         changes["eta"] = _rounded(progress.eta_seconds)

@@ -1,0 +1,128 @@
+"""A trainer that does what its environment says, so that a test of the operator need not train.
+
+It is started as `python scripted_trainer.py visionft-trainer run RUN_FILE` (an image of the sandbox's node) and knows
+nothing but the contract between operator and trainer: run file, output claim, reports, termination message, SIGTERM.
+
+    SCRIPT_REPORTS    reports to send, one every SCRIPT_PAUSE seconds ("0", "0.2")
+    SCRIPT_HOLD       "1": then go on reporting until the file `release` is in the run's output folder
+    SCRIPT_FAILURES   exit codes of the first attempts: "1,137"; 137 kills itself
+    SCRIPT_EXIT       exit code of all attempts after those ("0")
+    SCRIPT_MESSAGE    sentence of the termination message
+    SCRIPT_CER        CER of the tuned model ("0.04"); "" leaves the evaluation out
+    SCRIPT_SILENT     "1": no termination message and no report
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RUN_FILE = Path(sys.argv[3])
+RUN = json.loads(RUN_FILE.read_text())
+ENV = os.environ
+SILENT = ENV.get("SCRIPT_SILENT") == "1"
+CER = ENV.get("SCRIPT_CER", "0.04")
+
+
+def output_folder() -> Path:
+    """The run's folder on the output claim."""
+    pvc = RUN["spec"]["output"]["pvc"]
+    folder = Path(ENV["VISIONFT_PVC_ROOT"]) / pvc["claimName"] / pvc.get("path", RUN["metadata"]["name"])
+    folder = folder / f"run-{RUN['run']}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+FOLDER = output_folder()
+ATTEMPTS = FOLDER / "attempts"
+CHECKPOINT = FOLDER / "checkpoint"
+
+
+def evaluation() -> dict[str, Any] | None:
+    """What a trainer would have measured."""
+    return {"baseline": {"cer": "0.71"}, "tuned": {"cer": CER}, "samples": 200} if CER else None
+
+
+def finish(code: int, text: str) -> None:
+    """Leave a termination message and end."""
+    if not SILENT:
+        message = {
+            "run": RUN["run"],
+            "exitCode": code,
+            "reason": "Completed",
+            "message": text,
+            "evaluation": evaluation() if code == 0 else None,
+            "artifacts": [
+                {"kind": "adapter", "uri": "pvc://out/adapter", "digest": "sha256:" + "a" * 64, "size": 12345}
+            ]
+            if code == 0
+            else None,
+        }
+        Path(ENV["VISIONFT_TERMINATION_LOG"]).write_text(json.dumps(message))
+    sys.exit(code)
+
+
+def on_sigterm(number: int, frame: object) -> None:
+    """Save a checkpoint, as the trainer does."""
+    CHECKPOINT.write_text(str(time.time()))
+    finish(143, "stopped after a checkpoint")
+
+
+def report(sequence: int, percent: int, stage: str, **more: Any) -> None:
+    """Send a report; whatever becomes of it, the training goes on."""
+    if SILENT:
+        return
+    body: dict[str, Any] = {
+        "sequence": sequence,
+        "stage": stage,
+        "sentAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "progress": {"percent": percent, "step": sequence, "totalSteps": 100, "loss": f"{3 / sequence:.3f}"},
+        **more,
+    }
+    request = urllib.request.Request(
+        ENV["VISIONFT_REPORT_URL"],
+        json.dumps({"report": body}).encode(),
+        {
+            "Content-Type": "application/json",
+            "Authorization": "Bearer " + Path(ENV["VISIONFT_REPORT_TOKEN_FILE"]).read_text().strip(),
+        },
+    )
+    try:
+        context = ssl.create_default_context(cafile=ENV["VISIONFT_REPORT_CA_FILE"])
+        urllib.request.urlopen(request, timeout=5, context=context).close()
+    except OSError as error:
+        print(f"report {sequence} not delivered: {error}", flush=True)
+
+
+def main() -> None:
+    """Do what the environment says."""
+    signal.signal(signal.SIGTERM, on_sigterm)
+    attempt = int(ATTEMPTS.read_text()) if ATTEMPTS.exists() else 0
+    ATTEMPTS.write_text(str(attempt + 1))
+    print(f"attempt {attempt + 1}, checkpoint {'found' if CHECKPOINT.exists() else 'absent'}", flush=True)
+    failures = [int(code) for code in ENV.get("SCRIPT_FAILURES", "").split(",") if code]
+    pause, count = float(ENV.get("SCRIPT_PAUSE", "0.2")), int(ENV.get("SCRIPT_REPORTS", "1"))
+    sequence = 0
+    for sequence in range(1, count + 1):
+        report(sequence, sequence, "train", evaluation={"baseline": {"cer": "0.71"}})
+        time.sleep(pause)
+    if attempt < len(failures):
+        if failures[attempt] == 137:
+            os.kill(os.getpid(), signal.SIGKILL)
+        finish(failures[attempt], ENV.get("SCRIPT_MESSAGE", ""))
+    while ENV.get("SCRIPT_HOLD") == "1" and not (FOLDER / "release").exists():
+        sequence += 1
+        report(sequence, min(sequence, 99), "train")
+        time.sleep(pause)
+    finish(int(ENV.get("SCRIPT_EXIT", "0")), ENV.get("SCRIPT_MESSAGE", "All is well."))
+
+
+main()
