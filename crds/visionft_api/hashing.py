@@ -34,6 +34,7 @@ def spec_hash(spec: VisionFineTuneSpec) -> str:
         "env": [_without_defaults(variable) for variable in spec.pod_template.env],
         "rerun": spec.run_policy.rerun,
     }
+    wanted = {name: value for name, value in wanted.items() if value not in (None, {}, [])}
     text = json.dumps(wanted, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 

@@ -55,7 +55,7 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
         if len(data) > MAX_MANIFEST_BYTES:
             raise ManifestError([Problem("", NO_VALUE, f"{len(data)} bytes are too many for a manifest")], str(path))
-        return data.decode()
+        return data.decode("utf-8-sig")
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise ManifestError([Problem("", NO_VALUE, message)], str(path)) from error
@@ -98,7 +98,7 @@ def validate(model: type[M], document: dict[str, Any], source: str) -> M:
             parsed = parsed.model_copy(update={"status": known})
     except ValidationError as error:
         problems = [to_problem(model, detail) for detail in error.errors()]
-        raise ManifestError(_unique(problems), source) from error
+        raise ManifestError(problems, source) from error
     if isinstance(parsed, VisionFineTune) and not (parsed.metadata.name or parsed.metadata.generate_name):
         raise ManifestError(
             [Problem("metadata.name", NO_VALUE, "Required value: name or generateName is required")], source
@@ -129,11 +129,3 @@ def _broken_rules(value: Any, path: str) -> Iterator[Problem]:
         for index, item in enumerate(value):
             if isinstance(item, BaseModel):
                 yield from _broken_rules(item, join_path(path, index))
-
-
-def _unique(problems: list[Problem]) -> list[Problem]:
-    """Without repeats: a union of forms reports the same field once for each."""
-    seen: dict[str, Problem] = {}
-    for problem in problems:
-        seen.setdefault(str(problem), problem)
-    return list(seen.values())

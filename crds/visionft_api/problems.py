@@ -23,11 +23,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        if self.value is NO_VALUE or isinstance(self.value, dict | list):
-            shown = ""
-        else:
-            shown = f"Invalid value: {json.dumps(self.value, ensure_ascii=False, default=str)}: "
-        return f"{self.field}: {shown}{self.message}" if self.field else f"{shown}{self.message}"
+        text = self.message
+        if isinstance(self.value, str | int | float):
+            value = json.dumps(self.value, ensure_ascii=False)
+            if value not in text:
+                text = f"Invalid value: {value}: {text}"
+        return f"{self.field}: {text}" if self.field else text
 
 
 class ManifestError(ValueError):

@@ -1,29 +1,31 @@
 """Turns pydantic's errors into the API server's words, so that a mistake reads the same on both sides."""
 
 import json
-import types
-from typing import Annotated, Any, Union, get_args, get_origin
+from difflib import get_close_matches
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from visionft_api.fields import WHAT_FITS
 from visionft_api.problems import NO_VALUE, Problem
+from visionft_api.structural import structural_schema
 
-_JSON_TYPES = {
+_WANTED_TYPES = {
     "string_type": "string",
     "int_type": "integer",
     "int_from_float": "integer",
-    "int_parsing": "integer",
     "float_type": "number",
     "bool_type": "boolean",
-    "bool_parsing": "boolean",
     "list_type": "array",
     "dict_type": "object",
     "model_type": "object",
-    "model_attributes_type": "object",
-    "dataclass_type": "object",
 }
+_FOUND_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+_CLOSE = 0.7
+"""Share of letters in common above which a name is taken for a misspelt one."""
+
+Schema = dict[str, Any]
 
 
 def join_path(path: str, *parts: str | int) -> str:
@@ -39,112 +41,101 @@ def to_problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
     field = join_path("", *location)
     context: dict[str, Any] = dict(error.get("ctx") or {})
     value = error["input"]
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        return Problem(field, NO_VALUE, f'unknown field "{field}"{_did_you_mean(model, location)}')
-    if kind == "missing":
-        return Problem(field, NO_VALUE, "Required value")
-    if kind == "duplicate_item":
-        return Problem(join_path(field, context["index"]), NO_VALUE, f"Duplicate value: {context['shown']}")
-    return Problem(field, value, _message(kind, context, value) or error["msg"])
+    match error["type"]:
+        case "extra_forbidden":
+            known = _schema_at(structural_schema(model), location[:-1]).get("properties", {})
+            return Problem(field, NO_VALUE, f'unknown field "{field}"{_meant(str(location[-1]), list(known))}')
+        case "missing":
+            description = _schema_at(structural_schema(model), location).get("description", "")
+            return Problem(field, NO_VALUE, f"Required value: {description}" if description else "Required value")
+        case "duplicate_item":
+            return Problem(join_path(field, context["index"]), NO_VALUE, f"Duplicate value: {context['shown']}")
+        case kind:
+            schema = _schema_at(structural_schema(model), location)
+            return Problem(field, value, _message(kind, context, value, schema) or error["msg"])
 
 
-def _message(kind: str, context: dict[str, Any], value: Any) -> str:
-    if kind in _JSON_TYPES:
-        return _type_message(_JSON_TYPES[kind], value)
+def normalize(model: type[BaseModel], document: dict[str, Any]) -> dict[str, Any]:
+    """The document as the API server would see it before it validates.
+
+    `null` for a field is as if it were not there; a float without a fraction is an integer to JSON.
+    """
+    normal = _normal(structural_schema(model), document)
+    assert isinstance(normal, dict)
+    return normal
+
+
+def _normal(schema: Schema, value: Any) -> Any:
+    if not schema:
+        # Unknown, and not walked through: aliases may make it far larger than its text.
+        return value
+    if isinstance(value, dict):
+        return {key: _normal(_below(schema, key), item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_normal(schema.get("items", {}), item) for item in value]
+    if isinstance(value, float) and value.is_integer() and schema.get("type") == "integer":
+        return int(value)
+    return value
+
+
+def _schema_at(schema: Schema, location: list[Any]) -> Schema:
+    for part in location:
+        schema = _below(schema, part)
+    return schema
+
+
+def _below(schema: Schema, part: Any) -> Schema:
+    """The schema of a child; empty where there is none."""
+    if isinstance(part, int):
+        below = schema.get("items", {})
+    else:
+        below = schema.get("properties", {}).get(part) or schema.get("additionalProperties", {})
+    return below if isinstance(below, dict) else {}
+
+
+def _message(kind: str, context: dict[str, Any], value: Any, schema: Schema) -> str:
+    if kind in _WANTED_TYPES:
+        return _type_message(_WANTED_TYPES[kind], value, schema)
     match kind:
         case "greater_than_equal":
             return f"should be greater than or equal to {context['ge']}"
         case "less_than_equal":
             return f"should be less than or equal to {context['le']}"
         case "string_pattern_mismatch":
-            hint = WHAT_FITS.get(context["pattern"])
-            return f"should match '{context['pattern']}'" + (f": write {hint}" if hint else "")
+            pattern = context["pattern"]
+            return f"write {WHAT_FITS[pattern]}" if pattern in WHAT_FITS else f"should match '{pattern}'"
         case "string_too_long":
             return f"Too long: may not be more than {context['max_length']} bytes"
         case "string_too_short":
             return f"should be at least {context['min_length']} chars long"
         case "too_long":
-            noun = "items" if context.get("field_type") == "List" else "properties"
-            return f"Too many: {context['actual_length']}: must have at most {context['max_length']} {noun}"
-        case "literal_error" | "enum":
-            allowed = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
-            return f"Unsupported value: {json.dumps(value)}: supported values: {allowed}"
+            noun = "items" if isinstance(value, list) else "properties"
+            return f"Too many: {len(value)}: must have at most {context['max_length']} {noun}"
+        case "literal_error" if isinstance(value, str):
+            return f"Unsupported value: {json.dumps(value)}: supported values: {_allowed(schema)}"
+        case "literal_error":
+            return _type_message("string", value, schema)
         case _:
             return ""
 
 
-def _type_message(wanted: str, value: Any) -> str:
-    found = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    text = f'must be of type {wanted}: "{found.get(type(value), "null")}"'
-    if wanted == "string" and isinstance(value, int | float) and not isinstance(value, bool):
-        text += f'; put it in quotes: "{value}"'
-    return text
+def _type_message(wanted: str, value: Any, schema: Schema) -> str:
+    text = f'must be of type {wanted}: "{_FOUND_TYPES.get(type(value), "null")}"'
+    if wanted != "string" or not isinstance(value, int | float):
+        return text
+    if schema.get("pattern") in WHAT_FITS:
+        return f"{text}; write {WHAT_FITS[schema['pattern']]}"
+    return f"{text}; write one of {_allowed(schema)}" if "enum" in schema else f"{text}; put it in quotes"
 
 
-def _did_you_mean(model: type[BaseModel], location: list[Any]) -> str:
-    """The field that was probably meant, when one is written almost the same."""
-    parent: Any = model
-    for part in location[:-1]:
-        parent = _below(parent, part)
-        if parent is None:
-            return ""
-    names = [field.alias or name for name, field in parent.model_fields.items()]
-    wrong = str(location[-1])
-    same = [name for name in names if name.lower() == wrong.replace("_", "").replace("-", "").lower()]
-    close = same or [name for name in names if _distance_is_small(name, wrong)]
-    return f'; did you mean "{close[0]}"?' if close else f"; known here: {', '.join(names)}"
+def _allowed(schema: Schema) -> str:
+    return ", ".join(json.dumps(option) for option in schema.get("enum", []))
 
 
-def _distance_is_small(name: str, wrong: str) -> bool:
-    from difflib import SequenceMatcher
-
-    return SequenceMatcher(None, name.lower(), wrong.lower()).ratio() > 0.75
-
-
-def _below(parent: Any, part: Any) -> Any:
-    """The model of a child, or None where there is no model."""
-    if isinstance(part, int):
-        return parent
-    for name, field in parent.model_fields.items():
-        if part in (name, field.alias):
-            return model_in(field.annotation)
-    return None
-
-
-def model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field's type holds: itself, in a list, or beside None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, types.UnionType, Annotated, list):
-        return next((found for found in map(model_in, get_args(annotation)) if found is not None), None)
-    return None
-
-
-def normalize(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
-    """The document as the API server would see it before it validates.
-
-    `null` for a field is as if it were not there; a float without a fraction is an integer to JSON.
-    """
-    result: dict[str, Any] = {}
-    by_alias = {field.alias or name: field for name, field in model.model_fields.items()}
-    for key, value in data.items():
-        field = by_alias.get(key)
-        if field is None:
-            result[key] = value
-            continue
-        if value is None:
-            continue
-        child = model_in(field.annotation)
-        if child is not None and isinstance(value, dict):
-            value = normalize(child, value)
-        elif child is not None and isinstance(value, list):
-            value = [normalize(child, item) if isinstance(item, dict) else item for item in value]
-        elif isinstance(value, float) and value.is_integer() and _takes_int(field.annotation):
-            value = int(value)
-        result[key] = value
-    return result
-
-
-def _takes_int(annotation: Any) -> bool:
-    return annotation is int or int in get_args(annotation)
+def _meant(wrong: str, known: list[str]) -> str:
+    """The field that was probably meant, or those that there are."""
+    plain = {name.lower(): name for name in known}
+    close = get_close_matches(wrong.replace("_", "").replace("-", "").lower(), list(plain), n=1, cutoff=_CLOSE)
+    if close:
+        return f'; did you mean "{plain[close[0]]}"?'
+    return f"; known here: {', '.join(known)}" if known else ""

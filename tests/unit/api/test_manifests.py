@@ -1,6 +1,7 @@
 """A workstation refuses each wrong manifest with the text that its header promises, and takes the right ones."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from manifests.cases import NOT_SUPPORTED, InvalidManifest, invalid_manifests, valid_manifests
@@ -9,7 +10,6 @@ from visionft_api.base import ApiModel
 from visionft_api.parse import ManifestError, parse_manifest
 from visionft_api.resource import VisionFineTune
 from visionft_api.rules import Rule
-from visionft_api.schema_errors import model_in
 from visionft_api.support import NOT_SUPPORTED as TABLE
 from visionft_api.support import unsupported
 
@@ -86,13 +86,19 @@ def _could_say(rule: Rule, message: str) -> bool:
 
 
 def _rules(model: type[BaseModel], seen: set[type] | None = None) -> list[Rule]:
+    """The rules of a model and all below it."""
     seen = set() if seen is None else seen
     if model in seen:
         return []
     seen.add(model)
     rules = list(model.rules) if issubclass(model, ApiModel) else []
     for field in model.model_fields.values():
-        child = model_in(field.annotation)
-        if child is not None:
+        for child in _models_in(field.annotation):
             rules += _rules(child, seen)
     return rules
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

@@ -1,0 +1,83 @@
+"""What starts another run, and what never does."""
+
+from typing import Any
+
+import pytest
+from manifests.cases import FOLDER
+from visionft_api.hashing import spec_hash
+from visionft_api.parse import parse_manifest, parse_resource
+
+FULL = parse_manifest((FOLDER / "valid" / "full.yaml").read_text(encoding="utf-8"))
+MINIMAL = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8"))
+
+
+def hash_with(path: str, value: Any) -> str:
+    """Hash of the full example with one field changed."""
+    manifest = FULL.to_manifest()
+    *parents, last = path.split(".")
+    target = manifest["spec"]
+    for parent in parents:
+        target = target[parent]
+    assert target.get(last) != value
+    target[last] = value
+    return spec_hash(parse_resource(manifest).spec)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("model.name", "Qwen/Qwen2-VL-7B-Instruct"),
+        ("model.quantization", "nf4"),
+        ("dataset.train.pvc.path", "lines/train-2"),
+        ("dataset.validation.pvc.claimName", "other"),
+        ("dataset.image.maxPixels", 4000),
+        ("adapter.rank", 32),
+        ("adapter.mlp", True),
+        ("training.seed", 8),
+        ("training.epochs", "3"),
+        ("training.checkpoints.every", 51),
+        ("evaluation.gates", ["cer <= 0.04"]),
+        ("evaluation.baseline", True),
+        ("output.merged", False),
+        ("output.pvc.path", "elsewhere"),
+        ("resources.gpus", 4),
+        ("podTemplate.image", "registry.example.com/team/trainer:1.2.4"),
+        ("podTemplate.env", [{"name": "OMP_NUM_THREADS", "value": "8"}]),
+        ("runPolicy.rerun", "again"),
+    ],
+)
+def test_what_the_training_depends_on_starts_a_run(path: str, value: Any) -> None:
+    assert hash_with(path, value) != spec_hash(FULL.spec)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("model.secretRef", {"name": "newer-token"}),
+        ("resources.cpu", "16"),
+        ("resources.memory", "128Gi"),
+        ("resources.gpuResourceName", "nvidia.com/gpu"),
+        ("queue", {"name": "team-b"}),
+        ("drift", {"schedule": "@daily"}),
+        ("podTemplate.labels", {"example.com/team": "vision"}),
+        ("podTemplate.nodeSelector", {}),
+        ("podTemplate.serviceAccountName", "other"),
+        ("runPolicy.suspend", False),
+        ("runPolicy.activeDeadline", "48h"),
+        ("runPolicy.backoffLimit", 5),
+        ("runPolicy.jobTTL", "1h"),
+    ],
+)
+def test_anything_else_never_retrains(path: str, value: Any) -> None:
+    assert hash_with(path, value) == spec_hash(FULL.spec)
+
+
+def test_a_default_that_is_written_out_is_the_same_training() -> None:
+    """The API server stores defaults, a manifest in Git leaves them out; a later field with a default is no change."""
+    assert spec_hash(parse_resource(MINIMAL.to_manifest()).spec) == spec_hash(MINIMAL.spec)
+
+
+def test_the_hash_does_not_change_between_versions() -> None:
+    """It is stored on Jobs: another value here would retrain every resource of every user on upgrade."""
+    assert spec_hash(MINIMAL.spec) == "729dfe6b4dbc16ed"
+    assert spec_hash(FULL.spec) == "a2a8223983d9b1b3"

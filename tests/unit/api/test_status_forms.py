@@ -1,0 +1,169 @@
+"""What trainer and operator tell each other and the user: conditions, reports, termination messages, exit codes."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from manifests.cases import FOLDER
+from pydantic import ValidationError
+from visionft_api.conditions import ConditionType, Reason, find_condition, set_condition
+from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
+from visionft_api.parse import parse_manifest, parse_resource
+from visionft_api.report import KubeflowEnvelope, ReportEnvelope
+from visionft_api.status import Artifact, Evaluation, Phase, Progress, Resolved, Stage
+from visionft_api.termination import MAX_BYTES, TerminationMessage, decode, encode
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+EVALUATION = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.04"}, verdict="Passed")
+ARTIFACTS = [Artifact(kind="adapter", uri="pvc://results/a/run-1/adapter", digest=f"sha256:{'0' * 64}", size=7)]
+REPORT = {
+    "sequence": 7,
+    "stage": "train",
+    "sentAt": "2026-01-31T13:00:00.5+01:00",
+    "progress": {"percent": 42, "step": 420, "loss": "0.4312"},
+}
+
+
+def test_a_transition_time_moves_with_the_status_only() -> None:
+    first = set_condition([], ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS, "Started.", NOON, 1)
+    later = NOON + timedelta(hours=1)
+    same = set_condition(first, ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS, "Halfway.", later, 2)
+    done = set_condition(same, ConditionType.SUCCEEDED, "True", Reason.COMPLETED, "Done.", later, 2)
+    conditions = [find_condition(step, ConditionType.SUCCEEDED) for step in (first, same, done)]
+    assert [c.last_transition_time for c in conditions if c] == [NOON, NOON, later]
+    assert [c.message for c in conditions if c] == ["Started.", "Halfway.", "Done."]
+    assert len(done) == 1
+    assert find_condition(done, ConditionType.RUNNING) is None
+
+
+def test_timestamps_are_written_as_kubernetes_does() -> None:
+    condition = set_condition([], ConditionType.RUNNING, "True", Reason.TRAINING, "", NOON.replace(microsecond=5))[0]
+    assert condition.to_json()["lastTransitionTime"] == "2026-01-31T12:00:00Z"
+
+
+def test_a_status_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
+    manifest = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8")).to_manifest()
+    manifest["status"] = {"phase": "Running", "mood": "good", "progress": {"percent": 42, "sparkle": 1}}
+    status = parse_resource(manifest).status
+    assert status.phase is Phase.RUNNING
+    assert status.progress == Progress(percent=42)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59, "59s"), (60, "1m"), (754, "13m"), (3600, "1h"), (11_100, "3h5m"), (3599, "1h")],
+)
+def test_the_estimate_is_printed_short(seconds: int, text: str) -> None:
+    assert Progress(eta_seconds=seconds).for_people().eta == text
+
+
+def test_progress_that_is_unknown_prints_nothing() -> None:
+    assert Progress(step=1).for_people().to_json() == {"step": 1}
+
+
+def test_a_report_is_read() -> None:
+    report = ReportEnvelope.model_validate({"report": REPORT}).report
+    assert report.stage is Stage.TRAIN
+    assert report.sent_at == NOON
+    assert report.progress.loss == "0.4312"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": "dance"},
+        {"sequence": -1},
+        {"sequence": "7"},
+        {"sentAt": "yesterday"},
+        {"progress": {"percent": 101}},
+        {"progress": {"loss": 0.43}},
+        {"progress": {"loss": "nan"}},
+        {"progress": {"mood": "good"}},
+        {"evaluation": {"tuned": {f"m{i}": "1" for i in range(33)}}},
+        {"artifacts": [{"kind": "virus", "uri": "x"}]},
+        {"artifacts": [{"kind": "report", "uri": "x"}] * 9},
+        {"artifacts": [{"kind": "report", "uri": "x" * 2049}]},
+        {"artifacts": [{"kind": "report", "uri": "x", "digest": "sha256:short"}]},
+        {"extra": 1},
+    ],
+)
+def test_a_wrong_report_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ReportEnvelope.model_validate({"report": {**REPORT, **change}})
+
+
+def test_kubeflows_form_is_read() -> None:
+    body = {
+        "trainerStatus": {
+            "progressPercentage": 45,
+            "estimatedRemainingSeconds": 60,
+            "metrics": [{"name": "loss", "value": "0.4"}],
+            "lastUpdatedTime": "2026-01-31T12:00:00Z",
+        }
+    }
+    status = KubeflowEnvelope.model_validate(body).trainer_status
+    assert (status.progress_percentage, status.estimated_remaining_seconds) == (45, 60)
+
+
+@pytest.mark.parametrize("filling", ["x", "\x00", "é", "😀", '"'])
+@pytest.mark.parametrize("length", [0, 400, 3000, 4096, 100_000])
+def test_a_termination_message_always_fits_and_keeps_the_result(filling: str, length: int) -> None:
+    message = TerminationMessage(
+        run=2,
+        exit_code=1,
+        reason="TrainerError",
+        message=filling * length,
+        stage=Stage.EXPORT,
+        detail=filling * length + "the last line tells",
+        evaluation=EVALUATION,
+        artifacts=ARTIFACTS,
+        resolved=Resolved(spec_hash="ab"),
+    )
+    encoded = encode(message)
+    assert len(encoded) <= MAX_BYTES
+    decoded = decode(encoded)
+    assert decoded is not None
+    assert (decoded.run, decoded.exit_code, decoded.reason, decoded.stage) == (2, 1, "TrainerError", Stage.EXPORT)
+    assert (decoded.evaluation, decoded.artifacts) == (EVALUATION, ARTIFACTS)
+    assert decoded.message.startswith(filling * min(length, 100))
+
+
+def test_a_long_traceback_keeps_its_end() -> None:
+    detail = "line\n" * 5000 + "ValueError: the last line tells"
+    message = TerminationMessage(exit_code=1, reason="TrainerError", message="It broke.", detail=detail)
+    decoded = decode(encode(message))
+    assert decoded is not None
+    assert decoded.detail is not None
+    assert decoded.detail.endswith("the last line tells")
+    assert len(decoded.detail) > MAX_BYTES / 2
+
+
+def test_results_too_large_for_the_message_leave_the_reason() -> None:
+    many = {f"metric-{i:02}-{'x' * 50}": "0." + "1" * 9 for i in range(32)}
+    evaluation = Evaluation(baseline=many, tuned=many, delta=many)
+    artifacts = [Artifact(kind="merged", uri="pvc://" + "x" * 2000)] * 8
+    message = TerminationMessage(exit_code=0, reason="Completed", evaluation=evaluation, artifacts=artifacts)
+    decoded = decode(encode(message))
+    assert decoded is not None
+    assert decoded.reason == "Completed"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Killed", "{}", "[]", '{"exitCode": 0}', '{"exitCode": "0", "reason": "x"}', b"\xff"]
+)
+def test_what_is_no_termination_message_of_ours(text: str | bytes) -> None:
+    assert decode(text) is None
+
+
+def test_a_termination_message_of_a_newer_trainer_is_read() -> None:
+    assert decode(json.dumps({"exitCode": 0, "reason": "Completed", "mood": "good"})) is not None
+
+
+def test_the_codes_that_end_a_job_at_once_are_those_that_a_retry_cannot_mend() -> None:
+    final = [code for code, info in EXIT_CODES.items() if not info.retried and code != 0]
+    assert final == [ExitCode.BAD_CONFIG, ExitCode.BAD_DATASET, ExitCode.BAD_MODEL, ExitCode.OUT_OF_MEMORY]
+
+
+def test_every_code_is_explained_and_an_unknown_one_too() -> None:
+    assert set(EXIT_CODES) == set(ExitCode)
+    assert explain(77).reason is Reason.TRAINER_ERROR
