@@ -59,7 +59,7 @@ async def test_environment_is_what_the_pod_says_and_nothing_of_the_host(pods: Po
         "SENTENCE": "env runs at 2e-4",
     }
     assert expected.items() <= seen.items()
-    own = {"PATH", "LANG", "HOME", "TMPDIR", "HOSTNAME", "VISIONFT_SANDBOX_CONTAINER"}
+    own = {"PATH", "LANG", "HOME", "TMPDIR", "HOSTNAME", "SANDBOX_CONTAINER"}
     of_the_shell = {"PWD", "OLDPWD", "SHLVL", "_"}
     assert set(seen) <= set(expected) | own | of_the_shell
     assert seen["PATH"].startswith(f"{sys.prefix}/bin:")
@@ -135,6 +135,23 @@ async def test_stubborn_pod_is_killed_with_all_its_processes(pods: PodClient, cl
     await pods.until_gone("stubborn", seconds=10)
     # A killed process is there until its parent has asked for its exit code.
     await eventually(lambda: alive(pids), lambda left: not left, 5)
+
+
+async def test_forced_deletion_leaves_no_process(pods: PodClient, cluster: Cluster) -> None:
+    await pods.run("forced", shell("trap '' TERM; while true; do sleep 600; done"), terminationGracePeriodSeconds=300)
+    await pods.until_phase("forced", "Running")
+    pids = cluster.node.processes(pods.namespace, "forced")
+    await pods.delete("forced", grace_seconds=0)
+    await eventually(lambda: alive(pids), lambda left: not left, 5)
+
+
+async def test_pod_that_never_started_can_be_deleted(pods: PodClient) -> None:
+    await pods.run(
+        "stuck", shell("true", envFrom=[{"configMapRef": {"name": "gone"}}]), terminationGracePeriodSeconds=300
+    )
+    await pods.until("stuck", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
+    await pods.delete("stuck")
+    await pods.until_gone("stuck", seconds=5)
 
 
 async def test_pod_that_overruns_its_deadline_fails(pods: PodClient) -> None:

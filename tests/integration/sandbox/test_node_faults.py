@@ -145,6 +145,21 @@ async def test_no_gpu_left(pods: PodClient, cluster: Cluster) -> None:
     await pods.until_phase("gpu", "Succeeded", seconds=40)
 
 
+async def test_short_silence_costs_a_pod_nothing(pods: PodClient, cluster: Cluster) -> None:
+    await pods.run("patient", shell("sleep 300"))
+    pod = await pods.until_phase("patient", "Running")
+    cluster.node.go_silent()
+    try:
+        await pods.until("patient", lambda pod: condition(pod, "Ready")["status"] == "False", 40)
+        with pytest.raises(NodeControlError, match="silent"):
+            cluster.node.drain(pods.namespace, "patient")
+    finally:
+        cluster.node.come_back()
+    after = await pods.until("patient", lambda pod: condition(pod, "Ready")["status"] == "True")
+    assert after["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert "deletionTimestamp" not in after["metadata"]
+
+
 async def test_silent_node_is_noticed_and_its_pods_are_taken_away(pods: PodClient, cluster: Cluster) -> None:
     await run_job(pods, "train", shell("sleep 300"))
     pod = await until_running_pod(pods, "train")

@@ -69,6 +69,7 @@ async def run(options: argparse.Namespace) -> None:
         tasks = [asyncio.create_task(one) for one in work]
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await agent.close()
         kill_marked(f"{instance}/")
         for task in tasks:
             if task.done():

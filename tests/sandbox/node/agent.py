@@ -26,7 +26,8 @@ class Agent:
 
     def find(self, namespace: str, name: str) -> PodWorker | None:
         """The worker of the pod with this name."""
-        for worker in self._workers.values():
+        # The newest first: an older pod of the same name may still be ending.
+        for worker in reversed(self._workers.values()):
             metadata = worker.pod["metadata"]
             if (metadata["namespace"], metadata["name"]) == (namespace, name):
                 return worker
@@ -35,6 +36,12 @@ class Agent:
     def find_container(self, namespace: str, pod: str, container: str) -> ContainerRunner | None:
         worker = self.find(namespace, pod)
         return worker.container(container) if worker else None
+
+    async def close(self) -> None:
+        """Leave all pods as they are; their processes are the caller's to end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def run(self) -> None:
         """Follow for ever."""

@@ -1,7 +1,9 @@
 """What every pod worker shares: the node's name, client, images, clocks and folders."""
 
 import shutil
+import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +36,8 @@ class NodeContext:
     events: EventRecorder
     allocatable: dict[str, str]
     timing: Timing = field(default_factory=Timing)
+    clock: Callable[[], float] = time.time
+    """Unix seconds."""
 
     def pod_dir(self, uid: str) -> Path:
         return self.data / "pods" / uid

@@ -71,6 +71,9 @@ class ControlServer:
             return web.json_response(await verb(await request.json()))
         except (ControlError, ApiError, ApiUnavailableError) as error:
             return web.json_response({"error": str(error)}, status=409)
+        except Exception as error:
+            logger.exception("request %s", verb.__name__)
+            return web.json_response({"error": f"the node failed: {error!r}"}, status=500)
 
     async def _add_image(self, body: dict[str, Any]) -> dict[str, Any]:
         self._context.images.add(Image(body["name"], tuple(body["argv_prefix"]), tuple(body["path_prefix"])))
@@ -81,6 +84,7 @@ class ControlServer:
         return {}
 
     async def _set_gpus(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._require_connection()
         self._context.allocatable[GPU] = str(body["count"])
         await self._heartbeat.update_status()
         return {}
@@ -115,6 +119,7 @@ class ControlServer:
         return {}
 
     async def _drain(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._require_connection()
         metadata = {"namespace": body["namespace"], "name": body["pod"]}
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         path = f"/api/v1/namespaces/{body['namespace']}/pods/{body['pod']}/eviction"
@@ -136,6 +141,10 @@ class ControlServer:
             return {"pids": []}
         markers = [runner.process.marker for runner in worker.runners if runner.process]
         return {"pids": [pid for marker in markers for pid in marked_processes(marker)]}
+
+    def _require_connection(self) -> None:
+        if not self._context.api.connected:
+            raise ControlError("the node is silent; let it come back first")
 
     def _worker(self, body: dict[str, Any]) -> PodWorker:
         worker = self._agent.find(body["namespace"], body["pod"])

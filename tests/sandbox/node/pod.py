@@ -51,6 +51,9 @@ class PodWorker:
         if "deletionTimestamp" in pod["metadata"]:
             self._deleted.set()
             self.stop(Ending(grace_seconds=float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)))
+        elif not self.record.ended and not self._tells_readiness(pod):
+            # The node controller calls the pods of a silent node unready; the node takes that back when it is heard.
+            self._writer.rewrite()
 
     def removed(self) -> None:
         """The pod is no longer in the API server: stop its processes and forget it."""
@@ -113,6 +116,14 @@ class PodWorker:
         lost_containers(self.record, datetime.now(UTC))
         self.record.ended = True
         self.publish()
+
+    def _tells_readiness(self, pod: dict[str, Any]) -> bool:
+        """Whether the pod's Ready condition is what this node said last."""
+
+        def ready(conditions: list[dict[str, Any]]) -> str | None:
+            return next((one["status"] for one in conditions if one["type"] == "Ready"), None)
+
+        return ready(pod["status"].get("conditions", [])) == ready(self.record.conditions)
 
     def _was_running(self) -> bool:
         """Whether an earlier node process had started containers of the pod; they ended with it."""

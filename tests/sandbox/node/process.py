@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-MARKER = "VISIONFT_SANDBOX_CONTAINER"
+MARKER = "SANDBOX_CONTAINER"
 """Variable "<node instance>/<container id>" that every process of a container carries."""
 
 SIGNAL_EXIT_BASE = 128

@@ -32,6 +32,13 @@ class StatusWriter:
             self._idle.clear()
             self._changed.set()
 
+    def rewrite(self) -> None:
+        """Write the newest status again: somebody else has changed it meanwhile."""
+        if self._wanted is not None:
+            self._written = None
+            self._idle.clear()
+            self._changed.set()
+
     async def flush(self) -> None:
         """Return when the newest status is written (or the pod does not exist any more)."""
         await self._idle.wait()

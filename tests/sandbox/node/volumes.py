@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,7 +131,7 @@ class PodVolumes:
 
     async def _token(self, spec: TokenSpec) -> str:
         token = self._tokens.get(spec)
-        if token is None or time.time() >= token.refresh_at:
+        if token is None or self._context.clock() >= token.refresh_at:
             token = self._tokens[spec] = await self._request_token(spec)
         return token.text
 
@@ -145,7 +144,7 @@ class PodVolumes:
         if spec.audience:
             request["audiences"] = [spec.audience]
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": request}
-        issued = time.time()
+        issued = self._context.clock()
         status = (await self._context.api.post(path, body))["status"]
         life = datetime.fromisoformat(status["expirationTimestamp"]).timestamp() - issued
         return Token(status["token"], issued + min(life * TOKEN_REFRESH_FRACTION, TOKEN_MAX_AGE_SECONDS))

@@ -33,7 +33,7 @@ async def test_exit_code_output_and_environment(tmp_path: Path) -> None:
     assert {line.split("=")[0] for line in lines if "=" in line} <= {
         "PATH",
         "PWD",
-        "VISIONFT_SANDBOX_CONTAINER",
+        "SANDBOX_CONTAINER",
         "_",
         "SHLVL",
         "OLDPWD",
