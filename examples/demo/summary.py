@@ -1,0 +1,72 @@
+"""How a finished run is told: what it gained, what the gates say, what it left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from screen import BOLD, DIM, GREEN, Screen
+from visionft_api.resource import VisionFineTune
+
+METRIC_NAMES = {"cer": "character error rate", "wer": "word error rate", "exactMatch": "lines read right"}
+SAMPLES = 4
+DIGEST_CHARACTERS = 19
+"""Of a digest on the screen: "sha256:" and twelve digits; the whole of it is in the resource."""
+
+
+def print_summary(screen: Screen, resource: VisionFineTune, answers: list[dict[str, Any]], seconds: float) -> None:
+    """What the status of a succeeded resource says, for people."""
+    status = resource.status
+    assert status is not None
+    evaluation = status.evaluation
+    if evaluation is not None:
+        screen.line(f"\n{evaluation.samples} held-out lines       before    after")
+        for metric, after in (evaluation.tuned or {}).items():
+            before = (evaluation.baseline or {}).get(metric, "")
+            screen.line(f"  {METRIC_NAMES[metric]:<22}{share(before):>8} {screen.style(f'{share(after):>8}', BOLD)}")
+        gates = ", ".join(resource.spec.evaluation.gates)
+        screen.line(f"  {'gate':<22}{gates}: {screen.style(str(evaluation.verdict).lower(), GREEN)}")
+    print_answers(screen, answers)
+    screen.line()
+    for artifact in status.artifacts or []:
+        screen.line(f"{artifact.kind:<9}{artifact.uri}  {size(artifact.size or 0)}")
+        screen.line(screen.style(f"{'':<9}{artifact.digest}", DIM))
+    screen.line(f"\nDone in {duration(seconds)}.")
+
+
+def print_answers(screen: Screen, answers: list[dict[str, Any]]) -> None:
+    """Some lines that the base model got wrong, with both readings."""
+    shown = [answer for answer in answers if answer.get("baseline") != answer["reference"]][:SAMPLES]
+    if not shown:
+        return
+    screen.line(f"\n{'on the picture':<24}{'before':>8} {'after':>8}")
+    for answer in shown:
+        screen.line(f"  {answer['reference']:<22}{answer['baseline']:>8} {answer['tuned']:>8}")
+
+
+def read_answers(file: Path) -> list[dict[str, Any]]:
+    """The answers that a run left; none when the file is not there."""
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def share(value: str) -> str:
+    """ "0.0312" as "3.1 %"."""
+    return f"{float(value) * 100:.1f} %" if value else ""
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that leaves a short number."""
+    for unit in ("B", "kB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "2 min 41 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
