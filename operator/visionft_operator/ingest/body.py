@@ -53,7 +53,7 @@ async def read_json(request: web.BaseRequest, limits: Limits) -> dict[str, Any]:
             HTTPStatus.REQUEST_TIMEOUT,
             f"the body did not arrive within {limits.body_seconds:g} s: send the report again, in one piece",
         ) from error
-    except web.RequestPayloadError as error:
+    except (web.RequestPayloadError, ConnectionError) as error:
         raise _not_json("the body broke off") from error
     try:
         document = json.loads(data, parse_constant=_refuse_constant)

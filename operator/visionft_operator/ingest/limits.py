@@ -1,6 +1,6 @@
 """Every limit of the report server, with its unit and its reason.
 
-A trainer reports about every five seconds with 1 to 4 kB; the limits leave it an order of magnitude of room and keep
+A trainer reports every few seconds with 1 to 4 kB; the limits leave it an order of magnitude of room and keep
 one namespace from spending what the others need.
 """
 

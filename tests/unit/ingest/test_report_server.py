@@ -370,3 +370,22 @@ class TestConnections:
             writer.close()
         await asyncio.sleep(0.05)
         assert (await server.send()).code == 200
+
+    async def test_a_sender_that_dies_in_the_middle_leaves_no_traceback(self, server, caplog):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.running.port)
+        head = f"POST {path()} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n"
+        writer.write(f'{head}Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{{"report"'.encode())
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        assert not any(record.exc_info for record in caplog.records)
+        assert server.codes == [400]
+        assert server.latest is None
+
+    async def test_a_body_in_broken_chunks(self, server, caplog):
+        head = f"POST {path()} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n"
+        answer = await self.raw(server, f"{head}Content-Type: application/json\r\n\r\nzz\r\n{{}}\r\n0\r\n\r\n".encode())
+        assert b" 400 " in answer.splitlines()[0]
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["kind"] == "Status"
+        assert not any(record.exc_info for record in caplog.records)
