@@ -172,6 +172,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
+    load_before = os.getloadavg()[0]
     results = []
     for trainers, fresh in itertools.product(arguments.trainers, (False, True)):
         ours, theirs = multiprocessing.Pipe()
@@ -180,11 +181,13 @@ def main() -> None:
         port, ca_pem = ours.recv()
         measured = asyncio.run(load(port, ca_pem, trainers, arguments.requests, fresh=fresh))
         ours.send("stop")
-        results.append(measured | ours.recv())
+        cost = ours.recv()
+        cpu_ms = round(cost["server_cpu_seconds"] / measured["requests"] * 1000, 3)
+        results.append(measured | cost | {"server_cpu_ms_per_report": cpu_ms})
         process.join()
     document = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cpus": os.cpu_count(), "load_before": os.getloadavg()[0], "architecture": platform.machine()},
+        "machine": {"cpus": os.cpu_count(), "load_before": round(load_before, 2), "architecture": platform.machine()},
         "versions": {
             "python": platform.python_version(),
             "aiohttp": version("aiohttp"),
