@@ -172,6 +172,15 @@ async def test_logs_of_running_ended_and_restarted_containers(pods: PodClient, c
     assert logs("--previous") == "line 1\nline 2\nline 3\n"
 
 
+async def test_logs_that_are_not_there_say_why(pods: PodClient, cluster: Cluster) -> None:
+    await pods.run("none", shell("true", envFrom=[{"configMapRef": {"name": "gone"}}]))
+    await pods.until("none", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
+    said = cluster.kubectl("logs", "-n", pods.namespace, "none").stderr
+    assert 'container "main" in pod "none" is waiting to start: CreateContainerConfigError' in said
+    said = cluster.kubectl("logs", "-n", pods.namespace, "none", "--previous").stderr
+    assert 'previous terminated container "main" in pod "none" not found' in said
+
+
 async def test_restart_of_the_api_server_does_not_disturb_a_running_pod(pods: PodClient, cluster: Cluster) -> None:
     await pods.run("steady", shell("sleep 6; exit 9"))
     before = await pods.until_phase("steady", "Running")

@@ -90,6 +90,20 @@ async def test_claim_is_shared_by_pods_and_outlives_them(pods: PodClient, cluste
     assert (cluster.pvc_dir(pods.namespace, "data") / "deep/a/file").read_text() == "hello\n"
 
 
+@pytest.mark.parametrize("volumes", [[], [{"name": "vol", "emptyDir": {}}]], ids=["root", "volume"])
+async def test_temporary_files_are_the_pods_own_and_sockets_fit(pods: PodClient, volumes: list[dict[str, Any]]) -> None:
+    """multiprocessing puts sockets below TMPDIR, whose names may have 107 characters in all."""
+    code = (
+        "import multiprocessing as m, os, tempfile; m.Manager(); print(os.path.realpath(tempfile.gettempdir()), end='')"
+    )
+    container = mounted(f'python -c "{code}" > $END', path="/tmp")
+    if not volumes:
+        del container["volumeMounts"]
+    await pods.run("sockets", container, volumes=volumes)
+    pod = await pods.until_phase("sockets", "Succeeded")
+    assert f"/pods/{pod['metadata']['uid']}/" in terminated(pod)["message"]
+
+
 async def test_empty_dirs_are_private_to_the_pod_and_go_with_it(pods: PodClient) -> None:
     volumes = [{"name": "vol", "emptyDir": {}}]
     for name in ("one", "two"):

@@ -129,17 +129,26 @@ class Api:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
+        """Raises ApiError or ApiUnavailableError."""
         await self._connected.wait()
         data = None if body is None else json.dumps(body)
         headers = None if body is None else {"Content-Type": content_type}
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=5)
-        try:
+
+        async def send() -> dict[str, Any]:
             async with self._require_session().request(
                 method, self.server + path, params=params, data=data, headers=headers, timeout=timeout
             ) as response:
                 await _raise_for_status(response)
                 answer: dict[str, Any] = await response.json()
                 return answer
+
+        try:
+            try:
+                return await send()
+            except aiohttp.ServerDisconnectedError:
+                # A connection kept from before the server restarted; nothing that the node asks for hurts twice.
+                return await send()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnavailableError(f"{method} {path}: {error}") from error
 

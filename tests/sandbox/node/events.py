@@ -1,16 +1,20 @@
-"""Events on pods, as a kubelet sends them: repeated ones are counted, a lost one is no error."""
+"""Events on pods, as a kubelet sends them: repeated ones are counted, one that is refused is let go."""
 
 import asyncio
 import contextlib
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.node.api import Api, ApiError, ApiUnavailableError
 from sandbox.node.status import timestamp
 
+logger = logging.getLogger(__name__)
+
 QUEUE_LENGTH = 1000
 REMEMBERED_EVENTS = 2000
 MAX_MESSAGE_BYTES = 1024
+RETRY_SECONDS = 1.0
 
 
 class EventRecorder:
@@ -35,25 +39,41 @@ class EventRecorder:
         }
         if field_path:
             involved["fieldPath"] = field_path
-        event = {"involvedObject": involved, "type": kind, "reason": reason, "message": message[:MAX_MESSAGE_BYTES]}
-        with contextlib.suppress(asyncio.QueueFull):
-            self._queue.put_nowait(event)
+        now = timestamp(datetime.now(UTC))
+        self._put(
+            {
+                "involvedObject": involved,
+                "type": kind,
+                "reason": reason,
+                "message": message[:MAX_MESSAGE_BYTES],
+                "firstTimestamp": now,
+                "lastTimestamp": now,
+            }
+        )
 
     async def run(self) -> None:
         """Send queued events for ever."""
         while True:
             event = await self._queue.get()
-            with contextlib.suppress(ApiError, ApiUnavailableError):
+            try:
                 await self._send(event)
+            except ApiError as error:
+                logger.info("event %s is refused: %s", event["reason"], error)
+            except ApiUnavailableError:
+                self._put(event)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _put(self, event: dict[str, Any]) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._queue.put_nowait(event)
 
     async def _send(self, event: dict[str, Any]) -> None:
         involved = event["involvedObject"]
         path = f"/api/v1/namespaces/{involved['namespace']}/events"
         key = (involved["uid"], involved.get("fieldPath", ""), event["reason"], event["message"])
-        now = timestamp(datetime.now(UTC))
         if known := self._sent.get(key):
             count = known["count"] + 1
-            body = {"count": count, "lastTimestamp": now}
+            body = {"count": count, "lastTimestamp": event["lastTimestamp"]}
             self._sent[key] = await self._api.patch(f"{path}/{known['metadata']['name']}", body)
             return
         self._serial += 1
@@ -66,8 +86,6 @@ class EventRecorder:
             "reportingComponent": "kubelet",
             "reportingInstance": self._node_name,
             "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
             **event,
         }
         if len(self._sent) >= REMEMBERED_EVENTS:

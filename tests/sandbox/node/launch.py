@@ -42,6 +42,8 @@ def prepare_launch(
         ConfigError: a variable's source is missing, or there is nothing to run.
         RootfsError: a mount cannot be placed.
     """
+    if "restartPolicy" in spec:
+        raise ConfigError("the sandbox node runs no containers with a restartPolicy of their own (sidecars)")
     container_id = uuid.uuid4().hex * 2
     base = context.pod_dir(pod["metadata"]["uid"])
     root = base / "rootfs" / spec["name"]

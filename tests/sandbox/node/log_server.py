@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.node.container import ContainerRunner
 from sandbox.node.logfile import tail_offset
+from sandbox.node.records import Waiting
 from sandbox.node.status import NODE_IP
 
 FOLLOW_POLL_SECONDS = 0.2
@@ -63,8 +64,12 @@ class LogServer:
         instance = runner.record.restarts - previous
         log = runner.log_file(instance)
         if not log.exists():
-            which = "previous terminated " if previous else ""
-            raise web.HTTPBadRequest(text=f'{which}container "{name}" has not started: no logs\n')
+            pod = request.match_info["pod"]
+            state = runner.record.state
+            if previous:
+                raise web.HTTPBadRequest(text=f'previous terminated container "{name}" in pod "{pod}" not found')
+            reason = state.reason if isinstance(state, Waiting) else "ContainerCreating"
+            raise web.HTTPBadRequest(text=f'container "{name}" in pod "{pod}" is waiting to start: {reason}')
         return await _send(request, log, lambda: runner.process is not None and runner.record.restarts == instance)
 
 
