@@ -34,7 +34,7 @@ HEADERS = 32
 """Most headers in a request."""
 
 CONNECTIONS = 1024
-"""Most open connections. Each trainer has one at most; with TLS it costs about 0.3 MB (benchmarks/reports)."""
+"""Most open connections. Each trainer has one at most; with TLS it costs about 0.25 MB (benchmarks/reports)."""
 
 CONCURRENT_REQUESTS = 64
 """Most requests being answered at once."""
