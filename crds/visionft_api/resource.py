@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from visionft_api import API_VERSION, KIND
 from visionft_api.base import ApiModel
+from visionft_api.fields import DnsLabel, DnsName
 from visionft_api.rules import Rule
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import VisionFineTuneStatus
@@ -21,9 +22,9 @@ class ObjectMeta(ApiModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, strict=True)
 
-    name: str = ""
+    name: DnsName = ""
     generate_name: str | None = None
-    namespace: str | None = None
+    namespace: DnsLabel | None = None
     uid: str = ""
     generation: int | None = None
     resource_version: str | None = None

@@ -100,7 +100,7 @@ def test_gates_decide_at_their_edge(gate: str, passing: float, failing: float) -
     "text", ["cer", "cer 0.05", "cer == 0.05", "cer =< 0.05", "bleu > 1", "0.05 >= cer", "cer <= -1"]
 )
 def test_what_is_no_gate(text: str) -> None:
-    with pytest.raises(ValueError, match="a metric .*, an operator .* and a number"):
+    with pytest.raises(ValueError, match=r"a metric .*, an operator .* and a number"):
         parse_gate(text)
 
 

@@ -1,0 +1,222 @@
+"""The CEL of the API server and its twins on a workstation agree on values at the edges, in many combinations."""
+
+import random
+from typing import Any
+
+import pytest
+from integration.api.client import ApiServer
+from visionft_api.manifest_yaml import dump_yaml
+from visionft_api.parse import ManifestError, parse_manifest
+
+ABSENT = object()
+DECIMALS = [
+    "0",
+    "0.0",
+    "1e-9",
+    "0.999999999",
+    "1",
+    "1.0",
+    "10e-1",
+    "1.000000001",
+    "2",
+    "1E2",
+    "10000",
+    "10001",
+    ".5",
+    "-1",
+]
+DURATIONS = ["0s", "1s", "60s", "1m", "59m60s", "1h", "60m", "99999h", "1h0m1s", "1d", "h", "1s1m"]
+SIZES = ["0", "1", "0.5Mi", "255Mi", "256Mi", "268435456", "0.25Gi", "1Gi", "1024Mi", "1073741825", "1G", "1g", "400m"]
+KEYS = [
+    "a",
+    "a/b",
+    "A.b-c_d",
+    "x.y/z",
+    "/a",
+    "a/",
+    "-a",
+    "a-",
+    "a b",
+    "visionft.dev/x",
+    "visionft.dev",
+    "a" * 63,
+    "a" * 64,
+]
+KEYS += ["app.kubernetes.io/managed-by", "app.kubernetes.io/name", "kueue.x-k8s.io/q", "x" * 253 + "/n", "é"]
+PATHS = [
+    "a",
+    "a/b",
+    "./a",
+    ".a",
+    "..",
+    "a/..",
+    "a/../b",
+    "..a",
+    "a..b",
+    "a/..b",
+    "/a",
+    "a/",
+    "a//b",
+    "a b",
+    " a",
+    "a\n",
+    "…",
+]
+GATES = ["cer <= 0.05", "cer<1", "wer <= 1", "wer > 0.1", "exactMatch >= 1.0", "exactMatch >= 1.01", "exactMatch < 0.5"]
+GATES += ["cer <= 1e-3", "cer <=  0.5", "cer < 100", "cer == 1", "cer <= 0.05 "]
+URIS = [
+    "pvc://a",
+    "pvc://a/",
+    "pvc://a/b",
+    "pvc://a.b/c",
+    "pvc://A/b",
+    "pvc://a/../b",
+    "pvc:///b",
+    "s3://b/k",
+    "pvc://a//b",
+]
+BOOLEANS = [True, False]
+SOURCES = [{"pvc": {"claimName": "d", "path": "p"}}, {}, {"hub": {"repo": "o/d"}, "configMap": {"name": "c"}}]
+
+CHOICES: dict[str, list[Any]] = {
+    "model.uri": [*URIS, ABSENT],
+    "model.name": ["o/m", ABSENT, ABSENT],
+    "model.revision": ["main", ABSENT, ABSENT],
+    "model.trustRemoteCode": BOOLEANS,
+    "dataset.validation": [*SOURCES, ABSENT, SOURCES[0], SOURCES[0]],
+    "dataset.train.pvc.path": PATHS,
+    "dataset.image.minPixels": [1, 100, 101, ABSENT],
+    "dataset.image.maxPixels": [100, ABSENT],
+    "dataset.image.maxBytes": SIZES,
+    "adapter.dropout": DECIMALS,
+    "adapter.vision": BOOLEANS,
+    "adapter.projector": BOOLEANS,
+    "adapter.language": BOOLEANS,
+    "adapter.attention": BOOLEANS,
+    "adapter.mlp": BOOLEANS,
+    "training.epochs": DECIMALS,
+    "training.maxSteps": [1, 0, ABSENT],
+    "training.learningRate": DECIMALS,
+    "training.visionLearningRate": [*DECIMALS, ABSENT],
+    "training.warmupRatio": DECIMALS,
+    "training.weightDecay": DECIMALS,
+    "training.earlyStopping": [{}, ABSENT],
+    "evaluation.metrics": [["cer"], ["cer", "wer"], ["exactMatch"], [], ABSENT],
+    "evaluation.gates": [[], ABSENT, *([gate] for gate in GATES), GATES[:2], GATES[1:5]],
+    "evaluation.every": [1, ABSENT],
+    "drift": [
+        {"schedule": "@daily"},
+        {"schedule": "* * * *"},
+        {"schedule": "0 3 * * *", "dataset": SOURCES[0]},
+        ABSENT,
+    ],
+    "output.adapter": BOOLEANS,
+    "output.merged": BOOLEANS,
+    "output.s3": [{"bucket": "b-1"}, ABSENT, ABSENT],
+    "resources.gpus": [0, 1],
+    "resources.nodes": [1, 2],
+    "resources.gpuResourceName": ["a.b/c", "gpu", "a/b/c"],
+    "resources.cpu": ["0", "0m", "0.001", "1m", "4", "4.0", "1.0001", ABSENT],
+    "resources.memory": [*SIZES, ABSENT],
+    "resources.sharedMemory": [*SIZES, ABSENT],
+    "podTemplate.labels": [{key: "v"} for key in KEYS],
+    "podTemplate.annotations": [{key: "v", "other": "w"} for key in KEYS],
+    "podTemplate.nodeSelector": [{key: "v"} for key in KEYS],
+    "podTemplate.env": [
+        [{"name": name}] for name in ("A", "VISIONFT_", "VISIONFT", "KUBEFLOW_X", "HF_TOKEN", "HF_TOKENS")
+    ],
+    "podTemplate.tolerations": [
+        [{"operator": "Exists"}],
+        [{"operator": "Exists", "value": ""}],
+        [{"key": "k"}],
+        [{}],
+        [{"key": "k", "tolerationSeconds": 0}],
+        [{"key": "k", "tolerationSeconds": 0, "effect": "NoExecute"}],
+    ],
+    "runPolicy.activeDeadline": [*DURATIONS, ABSENT],
+    "runPolicy.pendingDeadline": [*DURATIONS, ABSENT],
+    "runPolicy.rerun": ["", "é" * 32, "é" * 63, "x" * 64, ABSENT],
+}
+PAIRS: list[dict[str, Any]] = [
+    *(
+        {"runPolicy.pendingDeadline": a, "runPolicy.activeDeadline": b}
+        for a in ("59m", "60m", "1h1s")
+        for b in ("1h", "h")
+    ),
+    *({"resources.sharedMemory": a, "resources.memory": b} for a in ("1Gi", "1025Mi", "1G") for b in ("1024Mi", "1GB")),
+    *({"dataset.image.minPixels": a, "dataset.image.maxPixels": 100} for a in (99, 100, 101)),
+    *({"resources.nodes": a, "resources.gpus": b} for a in (1, 2) for b in (0, 1)),
+    *({"evaluation.metrics": ["wer"], "evaluation.gates": [gate]} for gate in GATES),
+    *({"adapter.vision": a, "training.visionLearningRate": "1e-5"} for a in BOOLEANS),
+]
+"""Values that a rule compares with each other, at its edge."""
+CASES = 300
+MOST_CHANGES = 8
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Each value on its own, the pairs, and random combinations that are the same in every run of the test."""
+    single = [_manifest({path: value}) for path, values in CHOICES.items() for value in values]
+    dice = random.Random(3)
+    mixed = []
+    for _ in range(CASES):
+        paths = dice.sample(sorted(CHOICES), dice.randint(2, MOST_CHANGES))
+        mixed.append(_manifest({path: dice.choice(CHOICES[path]) for path in paths}))
+    return single + [_manifest(pair) for pair in PAIRS] + mixed
+
+
+def _manifest(changes: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "model": {"uri": "pvc://models"},
+        "dataset": {"train": {"pvc": {"claimName": "d", "path": "t"}}, "validation": SOURCES[0]},
+        "output": {"pvc": {"claimName": "r"}},
+    }
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        target = spec
+        for parent in parents:
+            target[parent] = dict(target.get(parent, {}))
+            target = target[parent]
+        if value is ABSENT:
+            target.pop(last, None)
+        else:
+            target[last] = value
+    return {
+        "apiVersion": "visionft.dev/v1alpha1",
+        "kind": "VisionFineTune",
+        "metadata": {"name": "twin"},
+        "spec": spec,
+    }
+
+
+def test_both_take_the_same_and_name_the_same_fields(api_server: ApiServer) -> None:
+    disagreements = []
+    refused = 0
+    for manifest in manifests():
+        text = dump_yaml(manifest)
+        answer = api_server.create(text)
+        there = {cause["field"].replace("[other]", ".other") for cause in answer.causes if cause["field"] != "<nil>"}
+        assert answer.code == 201 or there, answer.body
+        try:
+            here: set[str] = set()
+            parse_manifest(text)
+        except ManifestError as error:
+            here = {problem.field for problem in error.problems}
+            refused += 1
+        # Where the form is wrong already, the API server applies the rules too; the models do not, so they name less.
+        if bool(here) != bool(there) or not here <= there:
+            disagreements.append((manifest["spec"], sorted(here), sorted(there)))
+    assert disagreements == []
+    assert refused > CASES / 2, "the choices should provoke refusals"
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 50, "a" * 51, "a.b", "1", "0-0", "A", "a_b", "-a", "é"])
+def test_names_are_judged_alike(api_server: ApiServer, name: str) -> None:
+    text = dump_yaml({**_manifest({}), "metadata": {"name": name}})
+    answer = api_server.create(text)
+    try:
+        parse_manifest(text)
+        here = True
+    except ManifestError:
+        here = False
+    assert here == (answer.code == 201), answer.body
