@@ -4,9 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from visionft_api.base import ApiModel
+from visionft_api.fields import Count
 from visionft_api.timestamps import Timestamp
 
 
@@ -70,6 +71,15 @@ class Reason(StrEnum):
     SPEC_INVALID = "SpecInvalid"
 
 
+MAX_MESSAGE = 4096
+
+
+def _clip(text: object) -> object:
+    """A text that is too long ends in "…": a message quotes others, and must not fail for what they say."""
+    return f"{text[: MAX_MESSAGE - 1]}…" if isinstance(text, str) and len(text) > MAX_MESSAGE else text
+
+
+Message = Annotated[str, BeforeValidator(_clip), Field(max_length=MAX_MESSAGE)]
 ConditionStatus = Literal["True", "False", "Unknown"]
 
 
@@ -83,10 +93,10 @@ class Condition(ApiModel):
     reason: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$", max_length=64)] = Field(
         description="Why, in one word that programs may rely on."
     )
-    message: str = Field(default="", max_length=4096, description="What happened and what to do, in a sentence.")
+    message: Message = Field(default="", description="What happened and what to do, in a sentence.")
     last_transition_time: Timestamp = Field(description="When status last changed.")
-    observed_generation: int | None = Field(
-        default=None, ge=0, description="Generation of the spec that the condition was decided from."
+    observed_generation: Count | None = Field(
+        default=None, description="Generation of the spec that the condition was decided from."
     )
 
 

@@ -74,4 +74,6 @@ Image = Annotated[str, Field(pattern=IMAGE_PATTERN, min_length=1, max_length=512
 ResourceName = Annotated[str, Field(pattern=RESOURCE_NAME_PATTERN, min_length=1, max_length=253)]
 LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN, max_length=63)]
 EnvName = Annotated[str, Field(pattern=ENV_NAME_PATTERN, min_length=1, max_length=128)]
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""Beyond this, readers of JSON disagree, and the API server refuses the whole object at 2**63."""
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, max_length=71)]

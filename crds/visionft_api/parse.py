@@ -12,6 +12,7 @@ from visionft_api.manifest_yaml import NotYamlError, load_yaml
 from visionft_api.problems import NO_VALUE, ManifestError, Problem
 from visionft_api.resource import VisionFineTune
 from visionft_api.schema_errors import join_path, normalize, to_problem
+from visionft_api.status import VisionFineTuneStatus
 
 __all__ = ["ManifestError", "Problem", "parse_manifest", "parse_resource", "read_document", "read_text", "validate"]
 
@@ -93,9 +94,8 @@ def validate(model: type[M], document: dict[str, Any], source: str) -> M:
     status = document.pop("status", None)
     try:
         parsed = model.model_validate(document, by_alias=True, by_name=False)
-        if status is not None and isinstance(parsed, VisionFineTune):
-            known = type(parsed.status).model_validate(status, extra="ignore")
-            parsed = parsed.model_copy(update={"status": known})
+        if isinstance(parsed, VisionFineTune):
+            parsed = parsed.model_copy(update={"status": _known_status(status)})
     except ValidationError as error:
         problems = [to_problem(model, detail) for detail in error.errors()]
         raise ManifestError(problems, source) from error
@@ -107,6 +107,17 @@ def validate(model: type[M], document: dict[str, Any], source: str) -> M:
     if broken:
         raise ManifestError(broken, source)
     return parsed
+
+
+def _known_status(status: Any) -> VisionFineTuneStatus:
+    """As much of a status as this version knows: a word that a newer one wrote must not stop us."""
+    known = dict(status) if isinstance(status, dict) else {}
+    while True:
+        try:
+            return VisionFineTuneStatus.model_validate(known, extra="ignore", by_alias=True, by_name=False)
+        except ValidationError as error:
+            for detail in error.errors():
+                known.pop(str(detail["loc"][0]), None)
 
 
 def _check_kind(document: Mapping[str, Any], source: str) -> None:

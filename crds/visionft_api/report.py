@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from visionft_api.base import ApiModel
+from visionft_api.fields import Count
 from visionft_api.status import Artifacts, Evaluation, Progress, Resolved, Stage
 from visionft_api.timestamps import Timestamp
 
@@ -14,7 +15,7 @@ MAX_KUBEFLOW_METRICS = 256
 class Report(ApiModel):
     """The state of a run as its trainer sees it. Each report stands alone; a later sequence replaces an earlier one."""
 
-    sequence: int = Field(ge=0, description="Grows with each report of a trainer process.")
+    sequence: Count = Field(description="Grows with each report of a trainer process.")
     stage: Annotated[Stage, Field(strict=False)] = Field(description="Stage that the trainer is in.")
     sent_at: Timestamp = Field(description="When the report was made.")
     progress: Progress = Field(description="How far the run is.")
@@ -40,7 +41,7 @@ class KubeflowStatus(ApiModel):
     """The state of a run in the form that transformers' KubeflowCallback sends."""
 
     progress_percentage: int | None = Field(default=None, ge=0, le=100)
-    estimated_remaining_seconds: int | None = Field(default=None, ge=0)
+    estimated_remaining_seconds: Count | None = None
     metrics: Annotated[list[KubeflowMetric], Field(max_length=MAX_KUBEFLOW_METRICS)] | None = None
     last_updated_time: Timestamp | None = None
 

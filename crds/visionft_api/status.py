@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.conditions import Condition
-from visionft_api.fields import Digest, SignedDecimalString, Size
+from visionft_api.conditions import Condition, Message
+from visionft_api.fields import Count, Digest, SignedDecimalString, Size
 from visionft_api.lists import ATOMIC, map_by
 from visionft_api.timestamps import Timestamp
 
@@ -72,10 +72,10 @@ class Progress(ApiModel):
     stage: Annotated[Stage, Field(strict=False)] | None = Field(
         default=None, description="Stage that the trainer is in."
     )
-    step: int | None = Field(default=None, ge=0, description="Optimiser steps done.")
-    total_steps: int | None = Field(default=None, ge=0, description="Optimiser steps in all.")
+    step: Count | None = Field(default=None, description="Optimiser steps done.")
+    total_steps: Count | None = Field(default=None, description="Optimiser steps in all.")
     epoch: SignedDecimalString | None = Field(default=None, description="Passes over the training rows done.")
-    eta_seconds: int | None = Field(default=None, ge=0, description="Seconds until the run is done, estimated.")
+    eta_seconds: Count | None = Field(default=None, description="Seconds until the run is done, estimated.")
     eta: ShortText | None = Field(default=None, description='The estimate as it is printed, such as "12m".')
     loss: SignedDecimalString | None = Field(default=None, description="Latest training loss.")
     learning_rate: SignedDecimalString | None = Field(default=None, description="Latest learning rate.")
@@ -99,7 +99,7 @@ class Evaluation(ApiModel):
     verdict: Verdict | None = Field(
         default=None, description="Passed, Failed, or NoGates where there was nothing to meet."
     )
-    samples: int | None = Field(default=None, ge=0, description="Validation rows that were measured on.")
+    samples: Count | None = Field(default=None, description="Validation rows that were measured on.")
 
 
 class Drift(ApiModel):
@@ -117,7 +117,7 @@ class Artifact(ApiModel):
     kind: Literal["adapter", "merged", "report"] = Field(description="What it is.")
     uri: Text = Field(description="Where it is, such as pvc://claim/path.")
     digest: Digest | None = Field(default=None, description="SHA-256 over its files.")
-    size: int | None = Field(default=None, ge=0, description="Bytes of its files.")
+    size: Count | None = Field(default=None, description="Bytes of its files.")
 
 
 class Resolved(ApiModel):
@@ -139,12 +139,10 @@ class Estimate(ApiModel):
 class LastFailure(ApiModel):
     """The latest failure of a pod or a run, which stays readable after a retry."""
 
-    run: int | None = Field(default=None, ge=1, description="Run that failed.")
+    run: Count | None = Field(default=None, description="Run that failed.")
     exit_code: int | None = Field(default=None, ge=0, le=255, description="Exit code of the trainer.")
     reason: ShortText | None = Field(default=None, description="Why, in one word.")
-    message: Annotated[str, Field(max_length=4096)] | None = Field(
-        default=None, description="What happened and what to do."
-    )
+    message: Message | None = Field(default=None, description="What happened and what to do.")
     time: Timestamp | None = Field(default=None, description="When.")
     pod_name: ShortText | None = Field(default=None, description="Pod that failed.")
 
@@ -155,7 +153,7 @@ Artifacts = Annotated[list[Artifact], Field(max_length=8), ATOMIC]
 class HistoryEntry(ApiModel):
     """One of the latest runs."""
 
-    run: int = Field(ge=1, description="Number of the run.")
+    run: Count = Field(description="Number of the run.")
     spec_hash: ShortText | None = Field(default=None, description="Hash over what the training depended on.")
     outcome: ShortText | None = Field(default=None, description="Succeeded, Failed or Replaced.")
     reason: ShortText | None = Field(default=None, description="Why, in one word.")
@@ -168,11 +166,11 @@ class HistoryEntry(ApiModel):
 class VisionFineTuneStatus(ApiModel):
     """What is known about the runs."""
 
-    observed_generation: int | None = Field(default=None, ge=0, description="Generation of the spec last acted on.")
+    observed_generation: Count | None = Field(default=None, description="Generation of the spec last acted on.")
     phase: Annotated[Phase, Field(strict=False)] | None = Field(
         default=None, description="State in one word, for people; programs read the conditions."
     )
-    run: int | None = Field(default=None, ge=0, description="Number of the current run.")
+    run: Count | None = Field(default=None, description="Number of the current run.")
     start_time: Timestamp | None = Field(default=None, description="When the current run started.")
     completion_time: Timestamp | None = Field(default=None, description="When the current run ended.")
     job_ref: JobRef | None = Field(default=None, description="Job of the current run.")

@@ -10,7 +10,7 @@ from visionft_api.conditions import ConditionType, Reason, find_condition, set_c
 from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
 from visionft_api.parse import parse_manifest, parse_resource
 from visionft_api.report import KubeflowEnvelope, ReportEnvelope
-from visionft_api.status import Artifact, Evaluation, Phase, Progress, Resolved, Stage
+from visionft_api.status import Artifact, Evaluation, Phase, Progress, Resolved, Stage, VisionFineTuneStatus
 from visionft_api.termination import MAX_BYTES, TerminationMessage, decode, encode
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -49,6 +49,19 @@ def test_a_status_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
     assert status.progress == Progress(percent=42)
 
 
+@pytest.mark.parametrize("status", [{"phase": "Dancing", "run": 3}, {"conditions": [{"type": "A"}], "run": 3}])
+def test_what_cannot_be_read_of_a_status_is_left_out(status: dict[str, object]) -> None:
+    manifest = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8")).to_manifest()
+    assert parse_resource({**manifest, "status": status}).status == VisionFineTuneStatus(run=3)
+    assert parse_resource({**manifest, "status": "lost"}).status == VisionFineTuneStatus()
+
+
+def test_a_message_that_quotes_too_much_is_clipped() -> None:
+    condition = set_condition([], ConditionType.RUNNING, "False", Reason.POD_FAILED, "x" * 9000, NOON)[0]
+    assert len(condition.message) == 4096
+    assert condition.message.endswith("x…")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0s"), (59, "59s"), (60, "1m"), (754, "13m"), (3600, "1h"), (11_100, "3h5m"), (3599, "1h")],
@@ -74,6 +87,7 @@ def test_a_report_is_read() -> None:
         {"stage": "dance"},
         {"sequence": -1},
         {"sequence": "7"},
+        {"progress": {"step": 2**63}},
         {"sentAt": "yesterday"},
         {"progress": {"percent": 101}},
         {"progress": {"loss": 0.43}},

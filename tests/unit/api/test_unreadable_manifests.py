@@ -55,6 +55,14 @@ def test_the_sentence_names_place_and_mend(text: str, says: str) -> None:
     assert says in refusal(text)
 
 
+def test_aliases_do_not_grow_without_end() -> None:
+    """Ten levels of ten aliases are 10^10 values in a file of 600 bytes."""
+    levels = "\n".join(f"  l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 11))
+    text = MINIMAL.replace("spec:\n", f"spec:\n  l0: &l0 [a]\n{levels}\n  adapter: *l10\n")
+    assert "spec.adapter: must be of type object" in refusal(text)
+    assert len(refusal(text)) < 10_000
+
+
 def test_every_mistake_is_named_at_once() -> None:
     text = MINIMAL.replace("spec:\n", "spec:\n  adapter: {rank: 0, alpha: x}\n  lora: {}\n")
     lines = refusal(text).splitlines()
