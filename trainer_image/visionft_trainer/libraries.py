@@ -13,6 +13,9 @@ def quiet() -> None:
     """Errors only. To be called before the first of these libraries is imported."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("BITSANDBYTES_NOWELCOME", "1")
+    # transformers adds its Kubeflow callback wherever the pod names a report server, also with report_to=[]; it knows
+    # one stage only, and its reports would displace ours.
+    os.environ["DISABLE_KUBEFLOW_INTEGRATION"] = "TRUE"
     warnings.simplefilter("ignore")
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
