@@ -69,6 +69,8 @@ def open_rgb(data: bytes, name: str) -> Image.Image:
                 return _upright_rgb(image)
     except BadRowError:
         raise
+    except Image.DecompressionBombError:  # twice Pillow's own bound, found while the header is read
+        raise BadRowError("", f"{name} has too many pixels; the most is {MAX_PIXELS:,}: make it smaller") from None
     except UnidentifiedImageError:
         raise BadRowError("", f"{name} is not an image of a known format; use one of {', '.join(FORMATS)}") from None
     except Exception as error:  # Pillow's decoders raise nearly everything on hostile input

@@ -1,0 +1,203 @@
+"""Rows that cannot be used: each is refused with its place, what is wrong and what to do."""
+
+import base64
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support.tiny_data import draw_number, row, write_numbers, write_rows
+from support.tiny_spec import DATA_CLAIM, tiny_spec
+from visionft_api.exit_codes import ExitCode
+from visionft_trainer import ingest
+from visionft_trainer.errors import BadConfigError, BadDatasetError
+from visionft_trainer.settings import Settings
+
+
+def user(content: object) -> dict[str, object]:
+    return {"role": "user", "content": content}
+
+
+ANSWER = {"role": "assistant", "content": "12"}
+URI = "data:image/png;base64,"
+
+
+def image(url: object) -> dict[str, object]:
+    return {"messages": [user([{"type": "image_url", "image_url": {"url": url}}]), ANSWER]}
+
+
+BAD_ROWS = [
+    pytest.param("{not json", "row 2: is not JSON (Expecting property name", id="not-json"),
+    pytest.param(b'{"messages": "\xff"}', "row 2: is not UTF-8 (byte 15); save the file as UTF-8", id="not-utf8"),
+    pytest.param('{"messages": NaN}', "row 2: holds NaN, which is not JSON", id="nan"),
+    pytest.param("[" * 5000, "row 2: is nested too deeply", id="nesting"),
+    pytest.param([1, 2], "row 2: the row is a list; write an object", id="list"),
+    pytest.param({"text": "x"}, "row 2: messages: is missing; write the conversation as a list", id="no-messages"),
+    pytest.param({"messages": []}, "row 2: messages: is an empty list; write a list with at least", id="empty"),
+    pytest.param({"messages": ["hi"]}, "row 2: messages[0]: is the string 'hi'; write an object", id="message-string"),
+    pytest.param(
+        {"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role: is 'tool'; use one of", id="role"
+    ),
+    pytest.param({"messages": [user(None), ANSWER]}, "messages[0].content: is missing; write a string", id="content"),
+    pytest.param({"messages": [user([]), ANSWER]}, "messages[0].content: is an empty list", id="content-empty"),
+    pytest.param({"messages": [user("q")]}, "messages: the last message is the user's; add the", id="no-answer"),
+    pytest.param({"messages": [ANSWER]}, "messages: the conversation starts with a user message", id="no-question"),
+    pytest.param({"messages": [user("a"), user("b"), ANSWER]}, "[1].role: two user messages in a row", id="two"),
+    pytest.param(
+        {"messages": [user("q"), {"role": "system", "content": "s"}, ANSWER]},
+        "messages[1].role: a system message can only be the first one",
+        id="late-system",
+    ),
+    pytest.param(
+        {"messages": [user("q"), {"role": "assistant", "content": " "}]},
+        "messages[1].content: the answer is empty; write the text",
+        id="empty-answer",
+    ),
+    pytest.param(
+        {"messages": [user("q"), {"role": "assistant", "content": image("1.png")["messages"][0]["content"]}]},
+        "messages[1].content: the assistant message holds an image; put it into a user message",
+        id="image-in-answer",
+    ),
+    pytest.param(
+        {"messages": [user([{"type": "video"}]), ANSWER]},
+        "messages[0].content[0].type: is 'video'; use text or image_url",
+        id="part-type",
+    ),
+    pytest.param(
+        {"messages": [user([{"type": "text", "text": 3}]), ANSWER]},
+        "content[0].text: is a number (3); write a string",
+        id="text-number",
+    ),
+    pytest.param(
+        {"messages": [user([{"type": "image_url", "image_url": "a.png"}]), ANSWER]},
+        'content[0].image_url: is the string \'a.png\'; write {"url": "images/1.png"}',
+        id="image-url-string",
+    ),
+    pytest.param(image("https://example.org/a.png"), "images are not fetched: put the file beside", id="http"),
+    pytest.param(image("/etc/passwd"), "an absolute path; give it relative to the data file's folder", id="absolute"),
+    pytest.param(image("../secret.png"), "leaves the data file's folder; keep images below it", id="dots"),
+    pytest.param(image("link.png"), "is a link out of the data file's folder; copy the image", id="link-out"),
+    pytest.param(image("loop.png"), "image 'loop.png' cannot be read", id="link-loop"),
+    pytest.param(image("none.png"), "image 'none.png' does not exist; put the file there", id="missing"),
+    pytest.param(image("images"), "image 'images' is a folder; name an image file", id="folder"),
+    pytest.param(image("empty.png"), "image 'empty.png' is empty; write the image again", id="zero-bytes"),
+    pytest.param(image("cut.png"), "image 'cut.png' is truncated or broken", id="truncated"),
+    pytest.param(image("cut.jpg"), "image 'cut.jpg' is truncated or broken", id="truncated-jpeg"),
+    pytest.param(image("text.png"), "image 'text.png' is not an image of a known format; use one", id="no-image"),
+    pytest.param(image("bomb.png"), "image 'bomb.png' has 20000 x 6000 pixels; the most is 100,000,000", id="bomb"),
+    pytest.param(image("huge.png"), "image 'huge.png' has too many pixels; the most is 100,000,000", id="huge-bomb"),
+    pytest.param(image("moving.gif"), "image 'moving.gif' has several frames; save the one frame", id="animated"),
+    pytest.param(image("big.png"), "has 200,000 bytes; spec.dataset's image.maxBytes allows 102,400", id="too-large"),
+    pytest.param(image("data:text/plain,hi"), "write a data URI as data:image/png;base64,...", id="uri-type"),
+    pytest.param(image(URI + "%%%"), "the data URI's base64 is broken; encode the image file again", id="uri-base64"),
+    pytest.param(image(URI + "aGVsbG8="), "the image in the data URI is not an image of a known", id="uri-no-image"),
+]
+
+
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one good row's image and every kind of bad file."""
+    folder = tmp_path_factory.mktemp("bad") / "data"
+    write_numbers(folder, "validation.jsonl", 1)
+    picture = draw_number("12")
+    picture.save(folder / "good.png")
+    whole = (folder / "good.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    picture.save(folder / "good.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:-200])
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("not an image")
+    (folder / "big.png").write_bytes(whole + bytes(200_000 - len(whole)))
+    Image.new("1", (20_000, 6_000)).save(folder / "bomb.png")
+    Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
+    frames = [draw_number(str(number)) for number in range(2)]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    picture.save(folder.parent / "outside.png")
+    (folder / "link.png").symlink_to(folder.parent / "outside.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    return folder
+
+
+@pytest.fixture
+def folder(bad_files: Path, tmp_path: Path) -> Path:
+    """A copy of `bad_files` to write rows into."""
+    return shutil.copytree(bad_files, tmp_path / "data", symlinks=True)
+
+
+@pytest.mark.parametrize(("bad", "complaint"), BAD_ROWS)
+def test_bad_row_is_refused(folder: Path, tmp_path: Path, bad: object, complaint: str) -> None:
+    write_rows(folder, "train.jsonl", [row("good.png", "12"), bad])
+    spec = tiny_spec(tmp_path, dataset={"image": {"maxBytes": "100Ki"}})
+    with pytest.raises(BadDatasetError) as error:
+        ingest.ingest(spec, Settings(claims={DATA_CLAIM: folder}))
+    assert str(error.value).startswith("train data train.jsonl: 1 row of 2 cannot be used: row 2: ")
+    assert complaint in str(error.value)
+    assert error.value.exit_code == ExitCode.BAD_DATASET
+
+
+def test_all_bad_rows_are_counted_and_the_first_are_named(folder: Path, tmp_path: Path) -> None:
+    write_rows(folder, "train.jsonl", [{"messages": []}] * 9 + [row("good.png", "12")])
+    with pytest.raises(BadDatasetError, match=r"9 rows of 10 .*row 1: .*row 5: .*; and 4 more\.$") as error:
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+    assert "row 6" not in str(error.value)
+
+
+def test_validation_rows_are_checked_too(folder: Path, tmp_path: Path) -> None:
+    write_rows(folder, "train.jsonl", [row("good.png", "12")])
+    write_rows(folder, "validation.jsonl", [{}])
+    with pytest.raises(BadDatasetError, match=r"^validation data validation\.jsonl: 1 row of 1"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_good_rows_of_every_form_are_read(folder: Path, tmp_path: Path) -> None:
+    uri = URI + base64.b64encode((folder / "good.png").read_bytes()).decode()
+    talk = [{"role": "system", "content": "Be short."}, user("q"), ANSWER, user("again?"), ANSWER]
+    rows = [row("good.png", "12"), image(uri), {"messages": talk}, "   ", {"messages": [user("q"), ANSWER], "id": 7}]
+    write_rows(folder, "train.jsonl", rows)
+    split = ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train
+    assert [row.line for row in split.rows] == [1, 2, 3, 5]
+    assert [len(list(row.pictures)) for row in split.rows] == [1, 1, 0, 0]
+    assert [message.role for message in split.rows[2].messages][:2] == ["system", "user"]
+    assert split.rows[0].answer == "12"
+
+
+def test_digest_names_the_content(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(claims={DATA_CLAIM: folder})
+    spec = tiny_spec(tmp_path)
+    write_rows(folder, "train.jsonl", [row("good.png", "12")])
+    first = ingest.ingest(spec, settings).digest
+    assert ingest.ingest(spec, settings).digest == first
+    draw_number("13").save(folder / "good.png")
+    assert ingest.ingest(spec, settings).digest != first
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("", "train data train.jsonl has no rows"), ("\n\n", "train data train.jsonl has no rows")],
+)
+def test_empty_file(folder: Path, tmp_path: Path, text: str, complaint: str) -> None:
+    (folder / "train.jsonl").write_text(text)
+    with pytest.raises(BadDatasetError, match=complaint):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_missing_file_and_folder_form(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(claims={DATA_CLAIM: folder})
+    train = {"pvc": {"claimName": DATA_CLAIM, "path": "lines"}}
+    with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
+        ingest.ingest(tiny_spec(tmp_path, dataset={"train": train}), settings)
+    write_numbers(folder / "lines", "data.jsonl", 2)
+    assert len(ingest.ingest(tiny_spec(tmp_path, dataset={"train": train}), settings).train.rows) == 2
+
+
+def test_data_file_may_not_leave_the_claim(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.jsonl").write_text(json.dumps(row("good.png", "1")))
+    (folder / "train.jsonl").symlink_to(tmp_path / "outside.jsonl")
+    with pytest.raises(BadConfigError, match=r"'train\.jsonl' leads out of the claim 'data'"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_claim_that_is_not_mounted(tmp_path: Path) -> None:
+    with pytest.raises(BadConfigError, match=r"claim 'data' is not mounted here .*--pvc data=DIR"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(pvc_root=tmp_path))
