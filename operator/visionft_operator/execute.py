@@ -74,7 +74,7 @@ class Executor:
                     logger.warning("event %s not created: %s", note.reason, error)
 
     async def _create_job(self, key: ResourceKey, body: dict[str, Any]) -> None:
-        """Create a Job, once it is certain that the resource still wants it.
+        """Create a Job, once it is certain that the resource still wants it and that the name is free.
 
         Training a finished run again is the one mistake that a stale cache could cause, so the resource is read anew.
         """
@@ -84,9 +84,17 @@ class Executor:
             raise StaleError("the resource is gone or has been replaced")
         if self._cache[VISION_FINE_TUNES].put(fresh):
             raise StaleError("the resource has changed meanwhile")
+        name = body["metadata"]["name"]
+        found = await self._kube.get(JOBS, key.namespace, name)
+        if found is not None:
+            self._cache[JOBS].put(found)
+            if any(owner["uid"] == known["metadata"]["uid"] for owner in found["metadata"].get("ownerReferences", [])):
+                raise StaleError(f"Job {name} exists already")
+            message = f"a Job {name} that does not belong to this resource is in the way; delete or rename it"
+            raise ApiError(409, "AlreadyExists", message)
         job = await self._kube.apply(JOBS, body)
         self._cache[JOBS].put(job)
-        logger.info("Job %s created", body["metadata"]["name"])
+        logger.info("Job %s created", name)
 
     async def _refresh_job(self, key: ResourceKey, name: str) -> None:
         """A deleted Job goes at once or stays, marked, until its pods are accounted for: learn which."""

@@ -66,26 +66,36 @@ def _refused(o: Observed) -> Said | None:
 def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: JobView | None) -> Plan:
     """Bring a run that has not ended one step further."""
     policy = resource.spec.run_policy
-    if job is None and not policy.suspend and o.refusal is None:
+    leaving = _leaving(o, run, job)
+    if job is None and not leaving and not policy.suspend and o.refusal is None:
         if o.missing_claims is None:
             return Plan(ask=True)
         if o.missing_claims:
             return _without_claims(o, o.missing_claims)
-    before = children(o, resource, run, digest, job)
+    before = children(o, resource, run, digest, job, wait=bool(leaving))
     if before:
         return Plan(before=before)
     begun = o
     if run != o.status.run:
         begun = replace(o, status=begin_run(o.status, run, digest, o.now), report=_report_of(o, run))
-    if job is None or job.deleting:
-        situation = without_job(
-            run, suspended=policy.suspend, deleting=job is not None and job.deleting, refusal=o.refusal
-        )
+    if job is None or leaving:
+        situation = without_job(run, suspended=policy.suspend, leaving=leaving, refusal=o.refusal)
     else:
         if o.warnings is None and not _runs(o, job):
             return Plan(ask=True)
         situation = with_job(begun, run, job, begun.status.start_time)
     return _tell(o, write_status(begun, ACCEPTED, job, situation), situation.again_after)
+
+
+def _leaving(o: Observed, run: int, job: JobView | None) -> str:
+    """What of the run is on its way out and has to be gone before a Job can be created, "" when nothing is.
+
+    Pods outlive a Job that was deleted by hand for as long as they save a checkpoint, and two pods must never write to
+    one output folder.
+    """
+    if job is not None:
+        return f"Job {job.name}" if job.deleting else ""
+    return next((f"pod {pod.name}" for pod in o.pods if pod.run == run and not pod.over), "")
 
 
 def _report_of(o: Observed, run: int) -> LatestReport | None:
@@ -107,6 +117,9 @@ def _finished(o: Observed) -> Plan:
 def _stand_still(o: Observed, refused: Said) -> Plan:
     """A spec that is not taken starts nothing, and stops nothing: a run that it found goes on unless it is mended."""
     sayings = {ConditionType.ACCEPTED: refused}
+    if o.status.run and not is_final(o.status):
+        goes_on = f"{refused.message} Run {o.status.run}, which began before this change, goes on."
+        sayings[ConditionType.ACCEPTED] = refused._replace(message=goes_on)
     if not o.status.run:
         sayings[ConditionType.SUCCEEDED] = Said("False", Reason.SPEC_INVALID, "Nothing was started: see Accepted.")
     return _tell(o, _with_sayings(o, sayings), None)

@@ -17,14 +17,17 @@ from visionft_operator.reconcile.views import JobView
 
 
 def children(
-    o: Observed, resource: VisionFineTune, run: int, spec_hash: str, job: JobView | None
+    o: Observed, resource: VisionFineTune, run: int, spec_hash: str, job: JobView | None, *, wait: bool
 ) -> tuple[Action, ...]:
-    """Return what is to be done before anything can be said about the run; nothing when all is in place."""
+    """Return what is to be done before anything can be said about the run; nothing when all is in place.
+
+    `wait`: something of the run is still on its way out, so no Job is created yet.
+    """
     actions: list[Action] = [DeleteJob(old.name, old.uid) for old in superseded(run, o.jobs)]
     if o.refusal is not None:
         return tuple(actions)
     if job is None:
-        if not resource.spec.run_policy.suspend:
+        if not wait and not resource.spec.run_policy.suspend:
             config = build_configmap(resource, run, o.environment.ca_pem)
             actions += [ApplyConfigMap(config), CreateJob(build_job(resource, run, spec_hash, o.environment.job))]
         return tuple(actions)

@@ -124,7 +124,7 @@ def diagnose_lost(pod: PodView) -> Lost | None:
 
 
 def diagnose_failure(pod: PodView) -> Failure | None:
-    """What became of a pod that failed; None when it has not."""
+    """What became of a pod that failed; None when it has not, or only ended as it was told."""
     if pod.phase != "Failed":
         return None
     ended = pod.terminated
@@ -152,6 +152,8 @@ def diagnose_failure(pod: PodView) -> Failure | None:
             code,
             time,
         )
+    if pod.deleting and ended.exit_code == ExitCode.TERMINATED:
+        return None  # asked to end, by a suspension, a deadline or by hand, and it did
     if ended.reason == "OOMKilled":
         return Failure(
             pod.name,

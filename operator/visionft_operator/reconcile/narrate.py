@@ -21,8 +21,8 @@ def _narrate(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: i
     yield from _accepted(old, new, generation)
     if fresh and old.run:
         yield Note("Normal", "SpecChanged", f"What the training depends on has changed: run {run} begins.", run)
-    yield from _children(old, new, run)
     yield from _suspension(old, new, run, generation)
+    yield from _children(old, new, run)
     yield from _waiting(old, new, run)
     yield from _progress(old, new, run, fresh=fresh)
     yield from _end(old, new, run, fresh=fresh)

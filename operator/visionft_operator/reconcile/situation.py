@@ -44,8 +44,8 @@ class Situation:
     again_after: float | None = None
 
 
-def without_job(run: int, *, suspended: bool, deleting: bool, refusal: Refusal | None) -> Situation:
-    """A run that has no Job (any more, or yet)."""
+def without_job(run: int, *, suspended: bool, leaving: str, refusal: Refusal | None) -> Situation:
+    """A run that has no Job yet, or none any more. `leaving` is what has to be gone before there can be one."""
     if suspended:
         return Situation(_suspended(run, "It has not started: no Job exists."))
     if refusal is not None:
@@ -54,9 +54,9 @@ def without_job(run: int, *, suspended: bool, deleting: bool, refusal: Refusal |
             f"(a quota, an admission policy, a right) or change the spec; it is tried again every {RETRY_SECONDS:g} s."
         )
         return Situation(_waiting(run, Said("True", Reason.CREATION_REFUSED, message)), again_after=RETRY_SECONDS)
-    what = (
-        "The run's former Job is still being deleted; it is created again after." if deleting else "A Job is created."
-    )
+    what = "A Job is about to be created."
+    if leaving:
+        what = f"The run's former {leaving} is still ending; the Job is created again after that."
     return Situation(_waiting(run, Said("True", Reason.WAITING_FOR_POD, what)))
 
 

@@ -167,6 +167,13 @@ def test_a_failed_pod_that_is_replaced_is_told_and_kept(
     assert status.last_failure.reason == reason
 
 
+def test_a_pod_that_ended_as_it_was_told_has_not_failed() -> None:
+    vft = resource(runPolicy={"suspend": True})
+    ending = failed(143, deleting=True)
+    status = status_of(reconciled(observed(vft, jobs=(job(vft, suspended=True),), pods=(ending,))))
+    assert status.last_failure is None
+
+
 def test_the_last_failure_outlives_its_pod() -> None:
     status = status_of(reconciled(observed(jobs=(job(),), pods=(failed(1),))))
     status = status_of(reconciled(observed(status=status, jobs=(job(),), pods=(running(2),))))

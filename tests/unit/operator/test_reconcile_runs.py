@@ -10,6 +10,7 @@ from support.observed import (
     conditions,
     ended,
     job,
+    message,
     observed,
     pod,
     reconciled,
@@ -88,6 +89,14 @@ def test_a_job_that_is_on_its_way_out_is_waited_for() -> None:
     plan = reconcile(replace(under_way(), jobs=(replace(job(), deleting=True),)))
     assert plan.before == ()
     assert "created again" in next(c.message for c in status_of(plan).conditions if c.type == "Queued")
+
+
+def test_a_job_is_not_created_again_while_its_pod_still_writes() -> None:
+    o = replace(under_way(), jobs=(), pods=(running(deleting=True),))
+    plan = reconcile(o)
+    assert plan.before == ()
+    assert "pod digits-run-1-pod1 is still ending" in message(status_of(plan), "Queued")
+    assert reconcile(replace(o, pods=(pod(phase="Failed"),))).before != ()
 
 
 def test_a_change_of_what_is_trained_starts_the_next_run_and_ends_the_old_job() -> None:
@@ -191,6 +200,7 @@ def test_a_refused_spec_stops_nothing_that_runs() -> None:
     plan = reconcile(edited(under_way(), queue={"name": "gpus"}))
     assert (plan.before, plan.after) == ((), ())
     assert conditions(status_of(plan))["Running"] == ("True", "Training")
+    assert "Run 1, which began before this change, goes on." in message(status_of(plan), "Accepted")
     assert status_of(plan).phase == "Running"
 
 

@@ -1,0 +1,178 @@
+"""One run after another on a real API server: what starts one, what does not, and what stays."""
+
+from __future__ import annotations
+
+import time
+
+from support.team import Team, eventually
+
+QUICK = {"reports": "1", "pause": "0.05"}
+
+
+def test_a_run_from_apply_to_verdict(team: Team) -> None:
+    team.apply("digits", {"reports": "3", "pause": "0.4"})
+    told = eventually(lambda: team.status("digits"), lambda s: s.get("progress", {}).get("percent"))
+    assert told["phase"] == "Running"
+    assert told["evaluation"]["baseline"] == {"cer": "0.71"}
+
+    team.wait("digits", "Succeeded", "True", "GatesPassed")
+    status = team.status("digits")
+    assert status["phase"] == "Succeeded"
+    assert status["evaluation"]["delta"] == {"cer": "-0.67"}
+    assert status["evaluation"]["verdict"] == "Passed"
+    assert status["artifacts"][0]["digest"].startswith("sha256:")
+    assert status["progress"]["display"] == "100%"
+    assert status["observedGeneration"] == 1
+    assert status["startTime"] <= status["completionTime"]
+    (job,) = team.jobs("digits")
+    assert status["jobRef"] == {"name": "digits-run-1", "uid": job["metadata"]["uid"]}
+    assert "finalizers" not in team.get("digits")["metadata"]
+    assert "annotations" not in team.get("digits")["metadata"]
+    assert team.events("digits") == ["Accepted", "JobCreated", "TrainingStarted", "BaselineMeasured", "GatesPassed"]
+
+
+def test_kubectl_reads_well(team: Team) -> None:
+    team.apply("digits", QUICK)
+    waited = team.cluster.kubectl(
+        "wait", "--for=condition=Succeeded", "--timeout=30s", "-n", team.namespace, "vft/digits"
+    )
+    assert "condition met" in waited.stdout
+    table = team.cluster.kubectl("get", "vft", "-n", team.namespace).stdout.splitlines()
+    assert table[0].split() == ["NAME", "PHASE", "PROGRESS", "LOSS", "VERDICT", "DRIFT", "AGE"]
+    assert table[1].split()[:5] == ["digits", "Succeeded", "100%", "3.000", "Passed"]
+    wide = team.cluster.kubectl("get", "vft", "-n", team.namespace, "-o", "wide").stdout.splitlines()
+    assert {"MODEL", "QUEUE", "ETA", "RUN"} <= set(wide[0].split())
+    story = team.cluster.kubectl("describe", "vft", "digits", "-n", team.namespace).stdout
+    events = [line.split()[1] for line in story[story.index("Events:") :].splitlines()[3:] if line]
+    assert events == ["Accepted", "JobCreated", "TrainingStarted", "BaselineMeasured", "GatesPassed"]
+
+
+def test_missed_gates_are_a_result_and_not_a_crash(team: Team) -> None:
+    team.apply("digits", {**QUICK, "cer": "0.2"})
+    said = team.wait("digits", "Succeeded", "False", "GatesFailed")
+    assert "cer 0.2 (misses cer <= 0.05)" in said["message"]
+    assert len(team.pods("digits")) == 1
+    assert "adapter" in team.status("digits")["artifacts"][0]["kind"]
+
+
+def test_an_image_that_tells_nothing_has_no_result(team: Team) -> None:
+    team.apply("digits", {**QUICK, "silent": "1"})
+    team.wait("digits", "Succeeded", "False", "ResultMissing")
+
+
+def test_a_changed_spec_starts_the_next_run_and_the_artifacts_stay(team: Team) -> None:
+    team.apply("digits", QUICK)
+    team.wait("digits", "Succeeded", "True")
+    team.patch("digits", {"spec": {"training": {"seed": 7}}})
+    eventually(lambda: team.status("digits"), lambda s: s["run"] == 2)
+    team.wait("digits", "Succeeded", "True")
+    status = team.status("digits")
+    assert [(entry["run"], entry["outcome"]) for entry in status["history"]] == [(2, "Succeeded"), (1, "Succeeded")]
+    eventually(lambda: [job["metadata"]["name"] for job in team.jobs("digits")], lambda n: n == ["digits-run-2"])
+    assert team.folder("digits", 1).is_dir()
+    assert team.folder("digits", 2).is_dir()
+    assert team.events("digits").count("SpecChanged") == 1
+
+    team.patch("digits", {"spec": {"runPolicy": {"rerun": "once more"}}})
+    eventually(lambda: team.status("digits"), lambda s: s["run"] == 3)
+
+
+def test_a_change_on_the_way_ends_the_old_job(team: Team) -> None:
+    team.apply("digits", {"hold": "1"})
+    old = team.wait_running("digits")
+    team.patch("digits", {"spec": {"training": {"seed": 7}}})
+    eventually(lambda: team.status("digits"), lambda s: s["run"] == 2)
+    eventually(
+        lambda: [pod["metadata"]["uid"] for pod in team.pods("digits")], lambda uids: old["metadata"]["uid"] not in uids
+    )
+    assert (team.folder("digits", 1) / "checkpoint").exists()
+    assert team.status("digits")["history"][0]["outcome"] == "Replaced"
+    team.release("digits", 2)
+    team.wait("digits", "Succeeded", "True")
+
+
+def test_what_training_does_not_depend_on_changes_nothing(team: Team) -> None:
+    team.apply("digits", {"hold": "1"})
+    pod = team.wait_running("digits")
+    (job,) = team.jobs("digits")
+    team.patch("digits", {"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}})
+    team.patch("digits", {"spec": {"runPolicy": {"jobTTL": "1h", "activeDeadline": "2h", "backoffLimit": 5}}})
+    eventually(lambda: team.jobs("digits")[0]["spec"], lambda spec: spec.get("activeDeadlineSeconds") == 7200)
+    assert team.jobs("digits")[0]["spec"]["backoffLimit"] == 5
+    team.release("digits")
+    team.wait("digits", "Succeeded", "True")
+    assert team.status("digits")["observedGeneration"] == 2
+    assert [p["metadata"]["uid"] for p in team.pods("digits")] == [pod["metadata"]["uid"]]
+    assert team.jobs("digits")[0]["metadata"]["uid"] == job["metadata"]["uid"]
+    assert "c" not in team.jobs("digits")[0]["metadata"].get("annotations", {})
+
+
+def test_an_expired_job_does_not_train_again(team: Team) -> None:
+    team.apply("expires", QUICK, runPolicy={"jobTTL": "1s"})
+    team.apply("removed", QUICK)
+    team.wait("expires", "Succeeded", "True")
+    team.wait("removed", "Succeeded", "True")
+    before = {name: team.status(name) for name in ("expires", "removed")}
+    team.delete_job("removed-run-1")
+    for name in before:
+        eventually(lambda name=name: team.jobs(name) + team.pods(name), lambda found: not found)  # type: ignore[misc]
+    time.sleep(4)  # more than one resync
+    for name, status in before.items():
+        assert team.jobs(name) == []
+        assert team.status(name) == status
+
+
+def test_an_unfinished_job_that_was_deleted_goes_on_as_the_same_run(team: Team) -> None:
+    team.apply("digits", {"hold": "1"})
+    team.wait_running("digits")
+    (job,) = team.jobs("digits")
+    team.delete_job("digits-run-1")
+    eventually(lambda: team.status("digits").get("jobRef", {}).get("uid"), lambda uid: uid != job["metadata"]["uid"])
+    team.wait_running("digits")
+    team.release("digits")
+    team.wait("digits", "Succeeded", "True")
+    assert team.status("digits")["run"] == 1
+    assert (team.folder("digits") / "checkpoint").exists()
+    assert "JobRecreated" in team.events("digits")
+
+
+def test_a_deleted_resource_takes_its_children_along(team: Team) -> None:
+    team.apply("digits", {"hold": "1"})
+    team.wait_running("digits")
+    assert team.config_maps("digits") == ["digits-run-1"]
+    team.delete("digits")
+    eventually(
+        lambda: (team.jobs("digits"), team.pods("digits"), team.config_maps("digits")), lambda found: not any(found)
+    )
+
+
+def test_history_keeps_five_runs(team: Team) -> None:
+    team.apply("digits", QUICK)
+    for run in range(1, 7):
+        eventually(lambda run=run: team.status("digits"), lambda s, run=run: s.get("run") == run)  # type: ignore[misc]
+        team.wait("digits", "Succeeded", "True")
+        team.patch("digits", {"spec": {"runPolicy": {"rerun": str(run)}}})
+    eventually(lambda: team.status("digits"), lambda s: s["run"] == 7)
+    team.wait("digits", "Succeeded", "True")
+    assert [entry["run"] for entry in team.status("digits")["history"]] == [7, 6, 5, 4, 3]
+
+
+def test_a_missing_claim_is_waited_for(new_team) -> None:  # type: ignore[no-untyped-def]
+    team: Team = new_team(claims=("out",))
+    team.apply("digits", QUICK)
+    said = team.wait("digits", "Accepted", "False", "ClaimNotFound")
+    assert "data" in said["message"]
+    team.claim("data")
+    team.wait("digits", "Succeeded", "True", seconds=30)
+    assert team.events("digits")[:2] == ["Refused", "Accepted"]
+
+
+def test_what_nothing_honours_yet_is_refused_by_name(team: Team) -> None:
+    team.apply("digits", QUICK, training={"packing": True}, drift={"schedule": "0 3 * * *"})
+    said = team.wait("digits", "Accepted", "False", "NotSupported")
+    assert "spec.training.packing" in said["message"]
+    assert "spec.drift" in said["message"]
+    assert team.jobs("digits") == []
+    assert team.status("digits")["phase"] == "Refused"
+    refused = team.cluster.kubectl("get", "vft", "digits", "-n", team.namespace).stdout
+    assert "Refused" in refused
