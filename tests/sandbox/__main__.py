@@ -4,40 +4,54 @@ import argparse
 import shlex
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
 from sandbox.build import BuildError, ensure_built
-from sandbox.cluster import Cluster, ClusterError, copy_kubeconfig
+from sandbox.cluster import Cluster, ClusterError
+from sandbox.kubeconfig import Export, NotOursError
 
 WATCH_SECONDS = 0.5
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--kubeconfig-out", type=Path, metavar="PATH", help="write the kubeconfig there too")
     options = parser.parse_args()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
     try:
-        ensure_built()
-        began = time.monotonic()
-        with Cluster.start() as cluster:
-            kubeconfig = cluster.kubeconfig
-            if options.kubeconfig_out is not None:
-                copy_kubeconfig(cluster, options.kubeconfig_out)
-                kubeconfig = options.kubeconfig_out.resolve()
-            print(_instructions(cluster, kubeconfig, time.monotonic() - began), flush=True)
-            while not stop.wait(WATCH_SECONDS):
-                cluster.check()
-            print("\nStopping ...", flush=True)
-    except (BuildError, ClusterError) as error:
+        run(Export(options.kubeconfig_out) if options.kubeconfig_out is not None else None)
+    except (BuildError, ClusterError, NotOursError) as error:
         sys.exit(f"sandbox: {error}")
-    finally:
-        if options.kubeconfig_out is not None:
-            options.kubeconfig_out.unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.")
+
+
+def run(export: Export | None) -> None:
+    """Keep a cluster up until a signal comes or one of its parts ends."""
+    ensure_built()
+    began = time.monotonic()
+    with Cluster.start() as cluster:
+        try:
+            if export is not None:
+                export.write(cluster.kubeconfig)
+            kubeconfig = cluster.kubeconfig if export is None else export.path
+            print(_instructions(cluster, kubeconfig, time.monotonic() - began), flush=True)
+            while True:
+                cluster.check()
+                time.sleep(WATCH_SECONDS)
+        finally:
+            if export is not None:
+                export.remove()
+
+
+def _stop(*_: object) -> None:
+    # A second Ctrl-C must not cut the cleaning up short.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _instructions(cluster: Cluster, kubeconfig: Path, seconds: float) -> str:

@@ -4,9 +4,10 @@ with Cluster.start() as cluster:
     cluster.kubectl("get", "nodes")
 """
 
+import contextlib
 import http.client
 import os
-import shutil
+import random
 import socket
 import ssl
 import subprocess
@@ -30,8 +31,9 @@ from sandbox.programs import Layout
 from sandbox.storage import Provisioner, claim_folder, storage_class
 
 NODE_NAME = "sandbox-node"
-READY_SECONDS = 60
+READY_SECONDS = 120
 POLL_SECONDS = 0.05
+LISTENING_PORTS = range(20000, 32000)
 TOKEN_LIFE_SECONDS = 24 * 3600
 
 
@@ -64,6 +66,8 @@ class Cluster:
             etcd_port=etcd_port,
             api_port=api_port,
             ca=authority.certificate,
+            etcd_serving=authority.server("etcd"),
+            etcd_client=authority.client("kube-apiserver-etcd-client"),
             serving=authority.server("kube-apiserver"),
             kubelet_client=authority.client("kube-apiserver-kubelet-client", "system:masters"),
             service_account_key=self.service_account_key,
@@ -259,23 +263,18 @@ class Cluster:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Free ports below those that the kernel gives to outgoing connections: while the API server is down, such a
+    connection could take its port, and a client that knocks there could even be connected to itself."""
+    free = []
+    for port in random.sample(LISTENING_PORTS, k=len(LISTENING_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):  # in use
+            probe.bind(("127.0.0.1", port))
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise ClusterError(f"no {count} free ports between {LISTENING_PORTS[0]} and {LISTENING_PORTS[-1]}")
 
 
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def copy_kubeconfig(cluster: Cluster, target: Path) -> None:
-    """Write the administrator's kubeconfig to a place of the user's choice."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(cluster.kubeconfig, target)
-    target.chmod(0o600)

@@ -39,6 +39,8 @@ class Layout:
     etcd_port: int
     api_port: int
     ca: Path
+    etcd_serving: KeyPair
+    etcd_client: KeyPair
     serving: KeyPair
     kubelet_client: KeyPair
     service_account_key: Path
@@ -47,19 +49,29 @@ class Layout:
     def url(self) -> str:
         return f"https://127.0.0.1:{self.api_port}"
 
+    @property
+    def etcd_url(self) -> str:
+        return f"https://127.0.0.1:{self.etcd_port}"
+
 
 def etcd(layout: Layout) -> list[str]:
     return [
         "etcd",
         f"--data-dir={layout.data / 'etcd'}",
-        f"--listen-client-url=http://127.0.0.1:{layout.etcd_port}",
+        f"--listen-client-url={layout.etcd_url}",
+        f"--cert-file={layout.etcd_serving.certificate}",
+        f"--key-file={layout.etcd_serving.key}",
+        f"--trusted-ca-file={layout.ca}",
     ]
 
 
 def kube_apiserver(layout: Layout) -> list[str]:
     return [
         "kube-apiserver",
-        f"--etcd-servers=http://127.0.0.1:{layout.etcd_port}",
+        f"--etcd-servers={layout.etcd_url}",
+        f"--etcd-certfile={layout.etcd_client.certificate}",
+        f"--etcd-keyfile={layout.etcd_client.key}",
+        f"--etcd-cafile={layout.ca}",
         "--bind-address=127.0.0.1",
         f"--secure-port={layout.api_port}",
         f"--tls-cert-file={layout.serving.certificate}",
