@@ -1,0 +1,167 @@
+"""An interruption costs nothing: the next pod goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.tiny_spec import OUTPUT_CLAIM, tiny_run
+from visionft_api.status import Stage
+from visionft_trainer import evaluate, pipeline
+from visionft_trainer.digest import folder_digest
+from visionft_trainer.errors import Interrupted
+from visionft_trainer.progress import Progress, Snapshot
+from visionft_trainer.report import Result
+from visionft_trainer.settings import Settings
+from visionft_trainer.signals import Stop
+
+# Dropout draws random numbers at every step, accumulation and a last batch that is not full make positions matter.
+SECTIONS = {
+    "adapter": {"dropout": "0.1", "rank": 4},
+    "training": {
+        "maxSteps": None,
+        "epochs": "2",
+        "batchSize": 5,
+        "gradientAccumulation": 2,
+        "learningRate": "3e-3",
+        "checkpoints": {"every": 2, "keep": 2},
+    },
+    "evaluation": {"maxNewTokens": 4, "every": 2},
+}
+STEPS = 6  # 24 rows: 5 batches, 3 optimiser steps an epoch
+
+
+class Sigterm:
+    """A listener that kills its own process at a moment."""
+
+    def __init__(self, when: Callable[[Snapshot], bool]) -> None:
+        self._when = when
+
+    def show(self, snapshot: Snapshot) -> None:
+        if self._when(snapshot):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def stop() -> Iterator[Callable[[], Stop]]:
+    """Makes `Stop`s that really handle signals, and gives the old handlers back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def install() -> Stop:
+        stop = Stop()
+        stop.install()
+        return stop
+
+    yield install
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Pod:
+    """Runs the pipeline in an output folder of its own, as one pod after the other would."""
+
+    def __init__(self, tmp_path: Path, settings: Settings, name: str, stop: Callable[[], Stop]) -> None:
+        self.output = tmp_path / name
+        self.output.mkdir()
+        self._tmp_path = tmp_path
+        self._settings = Settings(claims={**settings.claims, OUTPUT_CLAIM: self.output})
+        self._stop = stop
+
+    @property
+    def folder(self) -> Path:
+        return self.output / "tiny" / "run-1"
+
+    def run(self, when: Callable[[Snapshot], bool] | None = None) -> Result:
+        listeners = [Sigterm(when)] if when else []
+        run_file = tiny_run(self._tmp_path, uid="u-1", **SECTIONS)
+        return pipeline.run(run_file, self._settings, Progress(listeners), self._stop())
+
+    def checkpoints(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / "checkpoints").iterdir())
+
+
+@pytest.fixture
+def pod(tmp_path: Path, settings: Settings, stop: Callable[[], Stop]) -> Callable[[str], Pod]:
+    return lambda name: Pod(tmp_path, settings, name, stop)
+
+
+def losses(result: Result) -> list[tuple[int, float | None]]:
+    return [(point.step, point.loss) for point in result.curve]
+
+
+def test_interrupted_runs_equal_an_uninterrupted_one(pod: Callable[[str], Pod]) -> None:
+    whole = pod("whole").run()
+    assert [step for step, _ in losses(whole)] == list(range(1, STEPS + 1))
+    for moment in (2, 3, 4):  # the step after it ends an epoch, is one of the schedule, and is neither
+        broken = pod(f"broken-{moment}")
+        with pytest.raises(Interrupted) as interruption:
+            broken.run(lambda snapshot, moment=moment: snapshot.step == moment)
+        assert interruption.value.exit_code == 143
+        assert f"checkpoint-{moment + 1}" in broken.checkpoints()
+        resumed = broken.run()
+        assert losses(resumed) == losses(whole)
+        assert resumed.artifacts[0].digest == whole.artifacts[0].digest
+        assert resumed.evaluation == whole.evaluation
+
+
+def test_torn_checkpoint_is_passed_over(pod: Callable[[str], Pod]) -> None:
+    whole = pod("whole").run()
+    broken = pod("broken")
+    with pytest.raises(Interrupted):
+        broken.run(lambda snapshot: snapshot.step == 4)
+    assert broken.checkpoints() == ["checkpoint-4", "checkpoint-5"]
+    optimizer = broken.folder / "checkpoints" / "checkpoint-5" / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:-100])
+    assert losses(broken.run()) == losses(whole)
+
+
+def test_base_model_is_measured_once(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    original = evaluate.evaluate
+    monkeypatch.setattr(evaluate, "evaluate", lambda *args: (measured.append(1), original(*args))[1])
+    broken = pod("broken")
+    with pytest.raises(Interrupted):
+        broken.run(lambda snapshot: snapshot.step == 2)
+    assert len(measured) == 1
+    result = broken.run()
+    assert len(measured) == 2
+    assert result.evaluation is not None
+    assert result.evaluation.baseline
+
+
+@pytest.mark.parametrize("stage", [Stage.INGEST, Stage.PREPROCESS, Stage.BASELINE, Stage.EVALUATE, Stage.EXPORT])
+def test_sigterm_outside_of_training_ends_at_once(pod: Callable[[str], Pod], stage: Stage) -> None:
+    broken = pod("broken")
+    with pytest.raises(Interrupted) as interruption:
+        broken.run(lambda snapshot: snapshot.stage == stage)
+    assert interruption.value.exit_code == 143
+    assert not (broken.folder / "result.json").exists()
+    assert not list(broken.folder.glob("merged"))
+    result = broken.run()
+    assert result.steps == STEPS
+    assert [step for step, _ in losses(result)] == list(range(1, STEPS + 1))
+
+
+def test_trained_run_is_not_trained_again(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
+    from visionft_trainer.train import LoraTrainer
+
+    broken = pod("broken")
+    with pytest.raises(Interrupted):
+        broken.run(lambda snapshot: snapshot.stage == Stage.EVALUATE)
+    monkeypatch.setattr(LoraTrainer, "train", lambda *_, **__: pytest.fail("trained again"))
+    adapter = folder_digest(broken.folder / "adapter") if (broken.folder / "adapter").exists() else None
+    result = broken.run()
+    assert adapter in (None, result.artifacts[0].digest)
+
+
+def test_finished_run_only_reports(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pod("whole")
+    result = first.run()
+    monkeypatch.setattr(pipeline.ingest, "ingest", lambda *_: pytest.fail("read the data again"))
+    assert first.run() == result
