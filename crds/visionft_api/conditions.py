@@ -1,6 +1,5 @@
 """Condition types and reasons. Code reads these; the phase is for people."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -103,27 +102,3 @@ class Condition(ApiModel):
 def find_condition(conditions: list[Condition], kind: ConditionType) -> Condition | None:
     """The condition of this type, if there is one."""
     return next((condition for condition in conditions if condition.type == kind), None)
-
-
-def set_condition(
-    conditions: list[Condition],
-    kind: ConditionType,
-    status: ConditionStatus,
-    reason: Reason,
-    message: str,
-    now: datetime,
-    generation: int | None = None,
-) -> list[Condition]:
-    """A list with this condition in place; its transition time moves only when its status changes."""
-    old = find_condition(conditions, kind)
-    new = Condition(
-        type=kind.value,
-        status=status,
-        reason=reason.value,
-        message=message,
-        last_transition_time=old.last_transition_time if old is not None and old.status == status else now,
-        observed_generation=generation,
-    )
-    if old is None:
-        return [*conditions, new]
-    return [new if condition.type == kind else condition for condition in conditions]

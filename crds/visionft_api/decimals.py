@@ -1,23 +1,6 @@
-"""Decimals of the API. Neither spec nor status holds a float: JSON readers disagree about them, strings they keep."""
+"""Decimals for the API. Neither spec nor status holds a float: JSON readers disagree about them, strings they keep."""
 
 import math
-import re
-from decimal import Decimal
-
-from visionft_api.fields import SIGNED_DECIMAL_PATTERN, WHAT_FITS
-
-_FORM = re.compile(SIGNED_DECIMAL_PATTERN)
-
-
-def parse_decimal(text: str) -> Decimal:
-    """Read a decimal string such as "2e-4".
-
-    Raises:
-        ValueError: the text is no decimal; the message says what would be.
-    """
-    if _FORM.fullmatch(text) is None:
-        raise ValueError(f'"{text}" is not {WHAT_FITS[SIGNED_DECIMAL_PATTERN]}')
-    return Decimal(text)
 
 
 def format_decimal(number: float, digits: int = 4) -> str | None:

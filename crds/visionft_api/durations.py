@@ -19,11 +19,3 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f'"{text}" is not {WHAT_FITS[DURATION_PATTERN]}')
     hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-
-
-def format_duration(duration: timedelta) -> str:
-    """Write a duration in the API's form, whole seconds, without units that are zero ("0s" for none)."""
-    minutes, seconds = divmod(int(duration.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    text = "".join(f"{amount}{unit}" for amount, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if amount)
-    return text or "0s"

@@ -1,6 +1,6 @@
 """The resource as a whole."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -58,15 +58,3 @@ class VisionFineTune(ApiModel):
             at="metadata.name",
         ),
     )
-
-    @property
-    def key(self) -> str:
-        """namespace/name."""
-        return f"{self.metadata.namespace or 'default'}/{self.metadata.name}"
-
-    def to_manifest(self) -> dict[str, Any]:
-        """The resource as JSON with its defaults filled in; an empty status is left out."""
-        manifest = self.to_json()
-        if self.status == VisionFineTuneStatus():
-            del manifest["status"]
-        return manifest

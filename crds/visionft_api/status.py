@@ -48,15 +48,6 @@ MetricName = Annotated[str, Field(min_length=1, max_length=64)]
 Metrics = Annotated[dict[MetricName, SignedDecimalString], Field(max_length=MAX_METRICS)]
 
 
-def _in_one_or_two_units(seconds: int) -> str:
-    """Seconds as kubectl prints an age: "45s", "12m", "3h5m"."""
-    if seconds < 60:
-        return f"{seconds}s"
-    minutes = round(seconds / 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{minutes}m" if not hours else f"{hours}h{minutes}m" if minutes else f"{hours}h"
-
-
 class JobRef(ApiModel):
     """The Job of the current run."""
 
@@ -82,12 +73,6 @@ class Progress(ApiModel):
     samples_per_second: SignedDecimalString | None = Field(default=None, description="Samples trained on in a second.")
     gpu_memory: Size | None = Field(default=None, description="Peak memory on one GPU.")
     last_updated: Timestamp | None = Field(default=None, description="When the trainer last reported.")
-
-    def for_people(self) -> "Progress":
-        """The same with the printed forms filled in, which kubectl's columns show."""
-        display = None if self.percent is None else f"{self.percent}%"
-        eta = None if self.eta_seconds is None else _in_one_or_two_units(self.eta_seconds)
-        return self.model_copy(update={"display": display, "eta": eta})
 
 
 class Evaluation(ApiModel):

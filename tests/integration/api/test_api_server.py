@@ -9,7 +9,8 @@ import pytest
 from integration.api.client import ApiServer, resources
 from manifests.cases import FOLDER, NOT_SUPPORTED, InvalidManifest, invalid_manifests, valid_manifests
 from sandbox.cluster import Cluster
-from visionft_api.conditions import ConditionType, Reason, set_condition
+from visionft_api.conditions import Condition, ConditionType, Reason
+from visionft_api.manifest_yaml import dump_yaml
 from visionft_api.parse import parse_manifest, parse_resource
 from visionft_api.status import (
     Artifact,
@@ -56,6 +57,30 @@ def test_a_right_manifest_gets_the_defaults_that_the_models_have(api_server: Api
     assert parse_resource(answer.body).spec == parse_manifest(text).spec
 
 
+def test_the_largest_manifest_is_within_the_budget_of_the_rules(api_server: ApiServer) -> None:
+    """The API server stops evaluating CEL that has cost too much: rules must hold out to the bounds."""
+    keys = {f"{i:03}{'x' * 250}/{'y' * 63}": "z" * 63 for i in range(32)}
+    manifest = parse_manifest(MINIMAL).to_json()
+    manifest["spec"]["podTemplate"] = {
+        "labels": keys,
+        "annotations": dict.fromkeys(keys, "z" * 4096),
+        "nodeSelector": keys,
+        "env": [{"name": f"N{i:02}{'x' * 125}", "value": "z" * 4096} for i in range(64)],
+        "tolerations": [{"key": "k" * 317, "value": "v" * 63, "effect": "NoExecute", "tolerationSeconds": 1}] * 32,
+    }
+    manifest["spec"]["dataset"]["train"]["pvc"]["path"] = "a/" * 256
+    manifest["spec"]["dataset"]["validation"] = {"pvc": {"claimName": "c", "path": "ab" * 256}}
+    manifest["spec"]["model"]["uri"] = f"pvc://{'a.' * 126}a/{'b/' * 120}b"
+    manifest["spec"]["evaluation"] = {
+        "metrics": ["cer", "wer", "exactMatch"],
+        "gates": [f"cer <= 0.{i:09}" for i in range(8)],
+    }
+    text = dump_yaml(manifest)
+    answer = api_server.create(text)
+    assert answer.code == 201, answer.body["message"]
+    assert parse_manifest(text).spec.to_json() == answer.body["spec"]
+
+
 def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServer, namespace: str) -> None:
     evaluation = Evaluation(
         baseline={"cer": "0.7103"}, tuned={"cer": "0.0421"}, delta={"cer": "-0.6682"}, verdict="Passed", samples=240
@@ -68,7 +93,16 @@ def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServ
         start_time=NOON,
         completion_time=NOON,
         job_ref=JobRef(name="minimal-run-2", uid="8f0c"),
-        conditions=set_condition([], ConditionType.RUNNING, "True", Reason.TRAINING, "Training.", NOON, 1),
+        conditions=[
+            Condition(
+                type=ConditionType.RUNNING.value,
+                status="True",
+                reason=Reason.TRAINING.value,
+                message="Training.",
+                last_transition_time=NOON,
+                observed_generation=1,
+            )
+        ],
         progress=Progress(
             percent=42,
             stage=Stage.TRAIN,
@@ -81,7 +115,9 @@ def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServ
             samples_per_second="31.5",
             gpu_memory="11.2Gi",
             last_updated=NOON,
-        ).for_people(),
+            display="42%",
+            eta="13m",
+        ),
         evaluation=evaluation,
         artifacts=[artifact],
         resolved=Resolved(model_revision="895c3a4", dataset_digest="sha256:0", image_digest="sha256:1", spec_hash="ab"),
@@ -99,7 +135,7 @@ def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServ
 
 def test_the_columns_tell_the_story(api_server: ApiServer, cluster: Cluster, namespace: str) -> None:
     api_server.create(MINIMAL, namespace, dry_run=False)
-    progress = Progress(percent=42, loss="0.4312", eta_seconds=754).for_people()
+    progress = Progress(percent=42, display="42%", loss="0.4312", eta="13m")
     status = VisionFineTuneStatus(
         phase=Phase.RUNNING, run=3, progress=progress, evaluation=Evaluation(verdict="NoGates")
     )

@@ -7,7 +7,7 @@ import pytest
 from manifests.cases import NOT_SUPPORTED, InvalidManifest, invalid_manifests, valid_manifests
 from pydantic import BaseModel
 from visionft_api.base import ApiModel
-from visionft_api.parse import ManifestError, parse_manifest
+from visionft_api.parse import ManifestError, parse_manifest, parse_resource
 from visionft_api.resource import VisionFineTune
 from visionft_api.rules import Rule
 from visionft_api.support import NOT_SUPPORTED as TABLE
@@ -42,7 +42,7 @@ def test_what_nothing_honours_is_named_with_a_way_around(manifest: InvalidManife
 @pytest.mark.parametrize("path", valid_manifests(), ids=by_name)
 def test_a_right_manifest_is_taken(path: Path) -> None:
     resource = parse_manifest(path.read_text(encoding="utf-8"))
-    again = parse_manifest(str(resource.to_manifest()))
+    again = parse_resource(resource.to_json())
     assert again == resource
 
 

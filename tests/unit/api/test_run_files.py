@@ -11,7 +11,7 @@ from visionft_api.run_file import RunFile, load_run_file
 FULL = FOLDER / "valid" / "full.yaml"
 RESOURCE = parse_resource(
     {
-        **parse_manifest(FULL.read_text(encoding="utf-8")).to_manifest(),
+        **parse_manifest(FULL.read_text(encoding="utf-8")).to_json(),
         "metadata": {"name": "full", "namespace": "team", "uid": "8f0c", "managedFields": [{"manager": "kubectl"}]},
     }
 )

@@ -1,11 +1,13 @@
 """The strings that have a form: durations, sizes, CPUs, decimals, gates, places on a claim."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from visionft_api.decimals import format_decimal, parse_decimal
-from visionft_api.durations import format_duration, parse_duration
+from visionft_api.decimals import format_decimal
+from visionft_api.durations import parse_duration
+from visionft_api.fields import SIGNED_DECIMAL_PATTERN
 from visionft_api.gates import parse_gate
 from visionft_api.locations import PvcLocation, parse_pvc_uri
 from visionft_api.quantities import format_size, parse_cpu, parse_size
@@ -16,7 +18,6 @@ from visionft_api.quantities import format_size, parse_cpu, parse_size
 )
 def test_durations(text: str, seconds: int) -> None:
     assert parse_duration(text) == timedelta(seconds=seconds)
-    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "2d", "1.5h", "30", "-1h", "1m1h", "1 h", "123456h", "1h\n"])
@@ -52,17 +53,6 @@ def test_cpus() -> None:
         parse_cpu("4 cores")
 
 
-@pytest.mark.parametrize(("text", "value"), [("2e-4", 0.0002), ("-0.6682", -0.6682), ("1.0", 1.0), ("3E+2", 300)])
-def test_decimals(text: str, value: float) -> None:
-    assert float(parse_decimal(text)) == value
-
-
-@pytest.mark.parametrize("text", ["", ".5", "1.", "+1", "1,5", "nan", "inf", "0x1", "1e", "\u0661"])
-def test_what_is_no_decimal(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a number in quotes"):
-        parse_decimal(text)
-
-
 @pytest.mark.parametrize(
     ("number", "text"),
     [
@@ -79,7 +69,8 @@ def test_what_is_no_decimal(text: str) -> None:
 def test_floats_become_what_the_status_takes(number: float, text: str | None) -> None:
     assert format_decimal(number) == text
     if text is not None:
-        assert float(parse_decimal(text)) == pytest.approx(number, abs=5e-5)
+        assert re.fullmatch(SIGNED_DECIMAL_PATTERN, text)
+        assert float(text) == pytest.approx(number, abs=5e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """What trainer and operator tell each other and the user: conditions, reports, termination messages, exit codes."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from manifests.cases import FOLDER
 from pydantic import ValidationError
-from visionft_api.conditions import ConditionType, Reason, find_condition, set_condition
+from visionft_api.conditions import Condition, ConditionType, Reason, find_condition
 from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
 from visionft_api.parse import parse_manifest, parse_resource
 from visionft_api.report import KubeflowEnvelope, ReportEnvelope
@@ -24,25 +24,24 @@ REPORT = {
 }
 
 
-def test_a_transition_time_moves_with_the_status_only() -> None:
-    first = set_condition([], ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS, "Started.", NOON, 1)
-    later = NOON + timedelta(hours=1)
-    same = set_condition(first, ConditionType.SUCCEEDED, "Unknown", Reason.IN_PROGRESS, "Halfway.", later, 2)
-    done = set_condition(same, ConditionType.SUCCEEDED, "True", Reason.COMPLETED, "Done.", later, 2)
-    conditions = [find_condition(step, ConditionType.SUCCEEDED) for step in (first, same, done)]
-    assert [c.last_transition_time for c in conditions if c] == [NOON, NOON, later]
-    assert [c.message for c in conditions if c] == ["Started.", "Halfway.", "Done."]
-    assert len(done) == 1
-    assert find_condition(done, ConditionType.RUNNING) is None
+def condition(message: str = "", at: datetime = NOON) -> Condition:
+    return Condition(type="Running", status="True", reason="Training", message=message, last_transition_time=at)
 
 
 def test_timestamps_are_written_as_kubernetes_does() -> None:
-    condition = set_condition([], ConditionType.RUNNING, "True", Reason.TRAINING, "", NOON.replace(microsecond=5))[0]
-    assert condition.to_json()["lastTransitionTime"] == "2026-01-31T12:00:00Z"
+    cet = timezone(timedelta(hours=1))
+    assert (
+        condition(at=datetime(2026, 1, 31, 13, 0, 0, 5, cet)).to_json()["lastTransitionTime"] == "2026-01-31T12:00:00Z"
+    )
+
+
+def test_a_condition_is_found_by_its_type() -> None:
+    assert find_condition([condition()], ConditionType.RUNNING) == condition()
+    assert find_condition([condition()], ConditionType.SUCCEEDED) is None
 
 
 def test_a_status_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
-    manifest = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8")).to_manifest()
+    manifest = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8")).to_json()
     manifest["status"] = {"phase": "Running", "mood": "good", "progress": {"percent": 42, "sparkle": 1}}
     status = parse_resource(manifest).status
     assert status.phase is Phase.RUNNING
@@ -51,27 +50,15 @@ def test_a_status_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
 
 @pytest.mark.parametrize("status", [{"phase": "Dancing", "run": 3}, {"conditions": [{"type": "A"}], "run": 3}])
 def test_what_cannot_be_read_of_a_status_is_left_out(status: dict[str, object]) -> None:
-    manifest = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8")).to_manifest()
+    manifest = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8")).to_json()
     assert parse_resource({**manifest, "status": status}).status == VisionFineTuneStatus(run=3)
     assert parse_resource({**manifest, "status": "lost"}).status == VisionFineTuneStatus()
 
 
 def test_a_message_that_quotes_too_much_is_clipped() -> None:
-    condition = set_condition([], ConditionType.RUNNING, "False", Reason.POD_FAILED, "x" * 9000, NOON)[0]
-    assert len(condition.message) == 4096
-    assert condition.message.endswith("x…")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (59, "59s"), (60, "1m"), (754, "13m"), (3600, "1h"), (11_100, "3h5m"), (3599, "1h")],
-)
-def test_the_estimate_is_printed_short(seconds: int, text: str) -> None:
-    assert Progress(eta_seconds=seconds).for_people().eta == text
-
-
-def test_progress_that_is_unknown_prints_nothing() -> None:
-    assert Progress(step=1).for_people().to_json() == {"step": 1}
+    clipped = condition("x" * 9000).message
+    assert len(clipped) == 4096
+    assert clipped.endswith("x…")
 
 
 def test_a_report_is_read() -> None:

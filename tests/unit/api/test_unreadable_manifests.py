@@ -108,7 +108,7 @@ def test_merge_keys_work() -> None:
 
 def test_json_is_taken_too() -> None:
     resource = parse_manifest(MINIMAL)
-    assert parse_manifest(json.dumps(resource.to_manifest())) == resource
+    assert parse_manifest(json.dumps(resource.to_json())) == resource
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
