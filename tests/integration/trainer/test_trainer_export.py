@@ -1,0 +1,111 @@
+"""What ships is what was measured, loads without this package, and can be checked with sha256sum."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.tiny_data import QUESTION, draw_number
+from visionft_trainer import evaluate, export, train
+from visionft_trainer.digest import manifest
+from visionft_trainer.progress import Progress
+
+Build = Callable[..., Any]
+
+
+def trained(bench: Any, tmp_path: Path) -> Any:
+    model = bench.tuned_model()
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    train.train(
+        model, bench.spec, bench.train, bench.validation, bench.processor, bench.family, checkpoints, Progress()
+    )
+    return model.eval()
+
+
+@torch.no_grad()
+def logits(model: Any, bench: Any) -> torch.Tensor:
+    return model(**bench.batch(validation=True)).logits
+
+
+@pytest.mark.parametrize(
+    ("quantization", "adapter"), [("nf4", {}), ("nf4", {"dora": True}), ("nf4", {"rsLoRA": True}), ("none", {})]
+)
+def test_merged_model_is_the_measured_one(
+    workbench: Build, tmp_path: Path, quantization: str, adapter: dict[str, bool]
+) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    bench = workbench(model={"quantization": quantization}, adapter=adapter)
+    base = logits(bench.base_model(), bench)
+    model = trained(bench, tmp_path)
+    measured = logits(model, bench)
+    assert float((measured - base).abs().max()) > 1e-2  # the adapter does something
+
+    artifact = export.write_adapter(model, tmp_path / "adapter")
+    merged = export.merge(model, artifact.folder)
+    torch.testing.assert_close(logits(merged, bench), measured, atol=1e-5, rtol=0)
+    export.write_merged(merged, bench.processor, tmp_path / "merged")
+    loaded = AutoModelForImageTextToText.from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
+    torch.testing.assert_close(logits(loaded, bench), measured, atol=1e-5, rtol=0)
+    config = json.loads((tmp_path / "merged" / "config.json").read_text())
+    assert "quantization_config" not in config
+
+    processor = AutoProcessor.from_pretrained(tmp_path / "merged")
+    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUESTION}]}]
+    text = processor.apply_chat_template(messages, add_generation_prompt=True)
+    inputs = processor(text=[text], images=[draw_number("60")], return_tensors="pt")
+    written = loaded.generate(**inputs, max_new_tokens=4, do_sample=False)[:, inputs["input_ids"].shape[1] :]
+    answers = evaluate.generate(
+        merged, bench.validation.examples[:1], bench.validation, bench.spec.evaluation, bench.processor, bench.family
+    )
+    assert processor.batch_decode(written, skip_special_tokens=True) == answers
+
+
+def test_adapter_loads_with_plain_peft(workbench: Build, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    bench = workbench()
+    model = trained(bench, tmp_path)
+    measured = logits(model, bench)
+    artifact = export.write_adapter(model, tmp_path / "adapter")
+    again = PeftModel.from_pretrained(bench.base_model(), artifact.folder)
+    torch.testing.assert_close(logits(again, bench), measured, atol=1e-5, rtol=0)
+    config = json.loads((artifact.folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "pvc://models/tiny"
+
+
+def test_measuring_first_does_not_change_the_weights(workbench: Build, tmp_path: Path) -> None:
+    """On a CPU with AVX512-BF16 measuring would re-pack the 4-bit weights; see `load.keep_cpu_weights_unpacked`."""
+    bench = workbench()
+    untouched = logits(bench.base_model(), bench)
+    model = bench.base_model()
+    evaluate.evaluate(model, bench.validation, bench.spec.evaluation, bench.processor, bench.family)
+    assert torch.equal(logits(model, bench), untouched)
+
+
+def test_batched_answers_equal_single_ones(workbench: Build) -> None:
+    bench = workbench()
+    model = bench.base_model()
+
+    def answers(size: int) -> list[str]:
+        spec = bench.spec.evaluation.model_copy(update={"batch_size": size, "max_new_tokens": 8})
+        return evaluate.generate(model, bench.train.examples, bench.train, spec, bench.processor, bench.family)
+
+    assert answers(24) == answers(1)
+
+
+def test_digest_can_be_checked_by_hand(workbench: Build, tmp_path: Path) -> None:
+    bench = workbench()
+    artifact = export.write_adapter(bench.tuned_model(), tmp_path / "adapter")
+    command = r"find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum"
+    listing = subprocess.run(["bash", "-c", command], cwd=artifact.folder, capture_output=True, text=True, check=True)
+    assert listing.stdout == manifest(artifact.folder)
+    total = subprocess.run(["sha256sum"], input=listing.stdout, capture_output=True, text=True, check=True)
+    assert artifact.digest == f"sha256:{total.stdout.split()[0]}"
+    assert artifact.size == sum(path.stat().st_size for path in artifact.folder.iterdir())
