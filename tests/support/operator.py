@@ -49,9 +49,18 @@ class OperatorProcess:
     def install(self) -> None:
         """Apply the CRD and deploy/'s namespace, service account and rights."""
         self._cluster.kubectl("apply", "--server-side", "-f", str(CRD), check=True)
-        self._cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(CRD), check=True)
+        self._wait_established()
         for manifest in RIGHTS:
             self._cluster.kubectl("apply", "--server-side", "-f", str(manifest), check=True)
+
+    def _wait_established(self) -> None:
+        """`kubectl wait` gives up on a CRD that has no conditions yet, which a new one has not for a moment."""
+        end = time.monotonic() + START_SECONDS
+        wait = ("wait", "--for=condition=Established", "--timeout=10s", "-f", str(CRD))
+        while self._cluster.kubectl(*wait).returncode != 0:
+            if time.monotonic() > end:
+                raise OperatorError(self._cluster.kubectl(*wait).stderr)
+            time.sleep(0.2)
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait`, return once it works.
