@@ -64,7 +64,7 @@ def run(
 
     progress.enter(Stage.PREPROCESS)
     libraries.quiet()
-    from visionft_trainer import adapt, evaluate, export, load, preprocess
+    from visionft_trainer import adapt, evaluate, export, load, preprocess, train
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
@@ -93,8 +93,6 @@ def run(
     model = adapt.adapt(model, spec, files.family, files.identity)
 
     progress.enter(Stage.TRAIN)
-    from visionft_trainer import train
-
     with stop.at_step_end():
         trained = train.train(
             model,

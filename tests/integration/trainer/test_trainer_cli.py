@@ -1,0 +1,150 @@
+"""`visionft-trainer` as a user or a pod starts it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.report_server import serve
+from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
+from visionft_api.report import ReportEnvelope
+from visionft_api.status import Stage
+from visionft_api.termination import decode
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    output = tmp_path / OUTPUT_CLAIM
+    output.mkdir()
+    return output
+
+
+@pytest.fixture
+def start(place: Path, output: Path) -> Start:
+    """Starts the program with the claims given by flags, or by `VISIONFT_PVC_ROOT` where `pod` is a folder."""
+
+    def run(*arguments: str | Path, pod: Path | None = None, **env: str) -> subprocess.Popen[str]:
+        claims = {MODEL_CLAIM: place / MODEL_CLAIM, DATA_CLAIM: place / DATA_CLAIM, OUTPUT_CLAIM: output}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(output), "OMP_NUM_THREADS": "1", **env}
+        flags = [f"--pvc={name}={folder}" for name, folder in claims.items()]
+        if pod is not None:
+            flags = []
+            environment["VISIONFT_PVC_ROOT"] = str(pod)
+            for name, folder in claims.items():
+                (pod / name).symlink_to(folder)
+        command = [sys.executable, "-m", "visionft_trainer", *map(str, arguments), *flags]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+    return run
+
+
+def test_workstation_run_from_rows_to_result(start: Start, output: Path, tmp_path: Path) -> None:
+    manifest = write_manifest(
+        tmp_path / "tiny.json",
+        output={"merged": True},
+        evaluation={"metrics": ["cer", "exactMatch"], "gates": ["cer <= 0.01"]},
+    )
+    process = start("run", manifest)
+    printed, errors = process.communicate(timeout=250)
+    assert process.returncode == 0, errors
+    result = json.loads((output / "tiny" / "run-1" / "result.json").read_text())
+    assert result["evaluation"]["verdict"] == "Failed"
+    assert set(result["evaluation"]["baseline"]) == {"cer", "exactMatch"}
+    for artifact in result["artifacts"]:
+        assert artifact["uri"] in printed
+        assert artifact["digest"] in printed
+    assert "cer is" in printed
+    assert "verdict: Failed" in printed
+    assert "training" in errors
+    assert "Traceback" not in errors
+    answers = [json.loads(line) for line in (output / "tiny" / "run-1" / "answers.jsonl").read_text().splitlines()]
+    assert [answer["reference"] for answer in answers] == [str(number) for number in range(60, 66)]
+
+
+def test_pod_reports_and_saves_a_checkpoint_when_it_is_stopped(start: Start, output: Path, tmp_path: Path) -> None:
+    run_file = tmp_path / "run.json"
+    training = {"maxSteps": 4000, "batchSize": 1, "checkpoints": {"every": 3000}}
+    run_file.write_text(tiny_run(tmp_path, uid="u-1", training=training).to_text())
+    log = tmp_path / "termination-log"
+    token = tmp_path / "token"
+    token.write_text("t0ken")
+    pods = tmp_path / "pvc"
+    pods.mkdir()
+    with serve(tmp_path / "tls") as server:
+        process = start(
+            "run",
+            run_file,
+            pod=pods,
+            VISIONFT_TERMINATION_LOG=str(log),
+            VISIONFT_REPORT_URL=server.url,
+            VISIONFT_REPORT_TOKEN_FILE=str(token),
+            VISIONFT_REPORT_CA_FILE=str(tmp_path / "tls" / "ca.crt"),
+        )
+        while process.poll() is None and not any("step" in body["report"]["progress"] for _, body in server.requests):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 143, errors
+        assert server.stages == [stage.value for stage in Stage][: len(server.stages)]
+        for headers, body in server.requests:
+            assert headers["Authorization"] == "Bearer t0ken"
+            ReportEnvelope.model_validate(body)
+    message = decode(log.read_bytes())
+    assert message is not None
+    assert (message.exit_code, message.stage) == (143, Stage.TRAIN)
+    assert "it goes on where it stopped" in message.message
+    assert message.evaluation is not None
+    assert message.evaluation.baseline
+    assert len(list((output / "tiny" / "run-1" / "checkpoints").glob("checkpoint-*"))) == 1
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"adapter": {"rank": 0}}, "spec.adapter.rank"),
+        ({"training": {"packing": True}}, "spec.training.packing: Invalid value: true: not supported by this version"),
+        ({"output": {"pvc": {"claimName": "elsewhere"}}}, "the claim 'elsewhere' is not mounted here"),
+    ],
+)
+def test_mistakes_in_the_manifest_are_told_without_loading_torch(
+    start: Start, tmp_path: Path, change: dict[str, dict[str, object]], complaint: str
+) -> None:
+    manifest = write_manifest(tmp_path / "tiny.json", **change)
+    log = tmp_path / "termination-log"
+    process = start("run", manifest, VISIONFT_TERMINATION_LOG=str(log), PYTHONPROFILEIMPORTTIME="1")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 10
+    assert complaint in errors
+    assert "Traceback" not in errors
+    assert not any(name in errors for name in ("| torch\n", "| transformers\n", "| numpy\n"))
+    message = decode(log.read_bytes())
+    assert message is not None
+    assert (message.exit_code, message.reason) == (10, "BadConfig")
+    assert complaint in message.message
+
+
+def test_check_tells_what_would_be_trained_on(start: Start, output: Path, tmp_path: Path) -> None:
+    process = start("check", write_manifest(tmp_path / "tiny.json", dataset={"limits": {"maxTokens": 80}}))
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "train: 23 rows, at most" in printed
+    assert "1 left out: too many tokens" in printed
+    assert "model: Qwen2-VL" in printed
+    assert list(output.iterdir()) == []
+
+
+def test_help_names_commands_and_exit_codes(start: Start) -> None:
+    command = [sys.executable, "-m", "visionft_trainer", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for word in ("run", "check", "--pvc demo=./demo", "11  the dataset is missing"):
+        assert word in text
