@@ -29,7 +29,7 @@ class Export:
 
     def __init__(self, path: Path) -> None:
         """Raises NotOursError when something else lies at `path`."""
-        if path.exists() and not _is_ours(path):
+        if path.exists() and path.stat().st_size > 0 and not _is_ours(path):
             raise NotOursError(f"{path} exists and was not written by a sandbox; choose another path or move it away.")
         self.path = path.resolve()
 

@@ -9,11 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
-from sandbox.cluster import Cluster
+from sandbox.cluster import Cluster, ClusterError
 
 TESTS = Path(__file__).parents[2]
+SLEEPER = {"name": "main", "image": "sandbox/busybox", "command": ["sleep", "600"]}
+RULE = {"rule": "self.low <= self.high", "message": "low must not exceed high; lower spec.low"}
 
 
 def until(holds: Callable[[], object], seconds: float = 20) -> None:
@@ -26,6 +30,11 @@ def until(holds: Callable[[], object], seconds: float = 20) -> None:
 def test_version_is_the_real_one(cluster: Cluster) -> None:
     version = json.loads(cluster.kubectl("version", "-o", "json", check=True).stdout)
     assert version["serverVersion"]["gitVersion"] == version["clientVersion"]["gitVersion"] == "v1.36.3"
+
+
+def apply(cluster: Cluster, namespace: str, *objects: dict[str, Any]) -> None:
+    items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(items), check=True)
 
 
 def test_rights_are_checked(cluster: Cluster, namespace: str) -> None:
@@ -49,7 +58,7 @@ def test_claim_becomes_a_folder(cluster: Cluster, namespace: str) -> None:
         "metadata": {"name": "data"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
-    cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(claim), check=True)
+    apply(cluster, namespace, claim)
     cluster.kubectl(
         "wait", "-n", namespace, "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=20s", check=True
     )
@@ -71,9 +80,49 @@ def test_finished_job_goes_by_its_ttl_and_takes_its_pods_along(cluster: Cluster,
             },
         },
     }
-    cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(job), check=True)
+    apply(cluster, namespace, job)
     until(lambda: "short" in cluster.kubectl("get", "pods", "-n", namespace).stdout)
     until(lambda: not cluster.kubectl("get", "jobs,pods", "-n", namespace).stdout)
+
+
+def test_what_belongs_to_a_deleted_object_goes_with_it(cluster: Cluster, namespace: str) -> None:
+    apply(cluster, namespace, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}})
+    uid = cluster.kubectl("get", "cm", "owner", "-n", namespace, "-o", "jsonpath={.metadata.uid}", check=True).stdout
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    owned = {"name": "owned", "ownerReferences": [owner]}
+    apply(cluster, namespace, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": owned})
+    cluster.kubectl("delete", "cm", "owner", "-n", namespace, check=True)
+    until(lambda: "owned" not in cluster.kubectl("get", "cm", "-n", namespace).stdout)
+
+
+def test_rules_of_a_definition_are_enforced(cluster: Cluster, namespace: str) -> None:
+    numbers = {name: {"type": "integer"} for name in ("low", "high")}
+    spec = {"type": "object", "properties": numbers, "x-kubernetes-validations": [RULE]}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}},
+    }
+    group = f"{namespace}.example.com"
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"ranges.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Range", "plural": "ranges"},
+            "versions": [version],
+        },
+    }
+    apply(cluster, namespace, definition)
+    cluster.kubectl("wait", f"crd/ranges.{group}", "--for=condition=Established", "--timeout=20s", check=True)
+    wrong = {"apiVersion": f"{group}/v1", "kind": "Range", "metadata": {"name": "r"}, "spec": {"low": 2, "high": 1}}
+    with pytest.raises(ClusterError, match=RULE["message"]):
+        apply(cluster, namespace, wrong)
+    apply(cluster, namespace, wrong | {"spec": {"low": 1, "high": 2}})
+    cluster.kubectl("delete", "crd", f"ranges.{group}", check=True)
 
 
 def test_restarted_api_server_knows_its_data_and_its_tokens(cluster: Cluster, namespace: str) -> None:
@@ -99,35 +148,52 @@ class Running:
             line = self.process.stdout.readline()
             assert line, f"it ended: {self.output}"
             self.output += line
+        self.kubeconfig = kubeconfig
         self.folder = Path(self.output.split("Logs are in ")[1].split("/logs")[0])
-        self.pids = _processes_below(self.folder)
         self.port = int(kubeconfig.read_text(encoding="utf-8").split("https://127.0.0.1:")[1].split()[0])
 
-    def nothing_left(self) -> bool:
+    def run_a_pod(self) -> None:
+        """Start a pod that sleeps, and wait until it does."""
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [SLEEPER]}}
+        path = self.output.split("export PATH=")[1].split(":$PATH")[0]
+        kubectl = [f"{path}/kubectl", "--kubeconfig", str(self.kubeconfig)]
+        subprocess.run([*kubectl, "apply", "-f", "-"], input=json.dumps(pod), text=True, check=True)
+        subprocess.run([*kubectl, "wait", "pod/p", "--for=condition=Ready", "--timeout=30s"], check=True)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that was started by it, by and by, found by ancestry: call it while it lives."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def listens(self) -> bool:
         with socket.socket() as probe:
-            listens = probe.connect_ex(("127.0.0.1", self.port)) == 0
-        return not listens and not self.folder.exists() and not _processes_below(self.folder)
-
-
-def _processes_below(folder: Path) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(folder).encode() in command:
-                found.append(int(entry.name))
-    return found
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 def test_nothing_is_left_behind(tmp_path: Path, number: signal.Signals) -> None:
     kubeconfig = tmp_path / "out" / "kubeconfig"
     sandbox = Running(kubeconfig)
-    assert len(sandbox.pids) >= 5, "its parts are found by their command lines"
     assert f"export KUBECONFIG={kubeconfig}" in sandbox.output
+    sandbox.run_a_pod()
+    processes = sandbox.processes()
+    assert "sleep" in [one.name() for one in processes]
+    assert sandbox.listens()
     sandbox.process.send_signal(number)
-    sandbox.process.wait(20)
-    until(sandbox.nothing_left)
+    code = sandbox.process.wait(20)
+    until(lambda: not any(one.is_running() for one in processes))
+    until(lambda: not sandbox.folder.exists())
+    assert not sandbox.listens()
+    if number == signal.SIGINT:
+        assert code == 0
+        assert not kubeconfig.exists()
+
+
+def test_kubeconfig_of_another_cluster_is_not_overwritten(tmp_path: Path) -> None:
+    taken = tmp_path / "config"
+    taken.write_text("clusters: [{name: production}]")
+    command = [sys.executable, "-m", "sandbox", "--kubeconfig-out", str(taken)]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "choose another path" in done.stderr
+    assert taken.read_text() == "clusters: [{name: production}]"
