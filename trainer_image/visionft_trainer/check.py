@@ -19,7 +19,7 @@ def check(run_file: RunFile, settings: Settings, progress: Progress, stream: Tex
     data = ingest.ingest(spec, settings, progress.tick)
     files = source.locate(spec.model, settings)
     progress.enter(Stage.PREPROCESS)
-    libraries.quiet()
+    libraries.prepare(spec.resources)
     from visionft_trainer import load, preprocess
 
     processor = load.load_processor(files, spec)

@@ -14,7 +14,7 @@ from visionft_api.exit_codes import ExitCode
 
 # OSError numbers that mean "the place cannot be written", as opposed to a mistake of ours.
 STORAGE_ERRNOS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EFBIG}
 )
 # safetensors and torch.save wrap the operating system's error and keep only its words.
 STORAGE_PHRASES = (
@@ -23,6 +23,7 @@ STORAGE_PHRASES = (
     "permission denied",
     "disk quota exceeded",
     "input/output error",
+    "file too large",
     "pytorchstreamwriter failed",
     "unexpected pos",  # what torch.save says after a short write
 )

@@ -101,6 +101,8 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
     if pvc is None:
         raise BadConfigError("spec.output: this version writes to a pvc only. Set spec.output.pvc.")
     within = (pvc.path or run_file.metadata.name).strip("/")
+    if not within:
+        raise BadConfigError("metadata.name: is not set, so the output has no folder. Set it, or spec.output.pvc.path.")
     base = places.in_claim(settings, pvc.claim_name, within, "spec.output.pvc.path")
     with writing_to(base):
         base.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,35 @@
-"""Makes the libraries quiet: what they print is for their developers, and it would tear the progress bar."""
+"""What must be settled before torch and its companions are imported: their chatter, their devices, their threads."""
 
 from __future__ import annotations
 
 import logging
 import os
 import warnings
+from decimal import Decimal
+
+from visionft_api.quantities import parse_cpu
+from visionft_api.spec import ResourcesSpec
 
 NOISY_LOGGERS = ("bitsandbytes", "peft", "accelerate", "datasets", "huggingface_hub", "httpx2", "PIL")
 
 
+def prepare(resources: ResourcesSpec) -> None:
+    """To be called before the first of these libraries is imported. What the environment says already stays."""
+    # Several visible GPUs would make transformers' Trainer spread one process over all of them.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0" if resources.gpus else "")
+    if resources.cpu is not None:
+        # A container sees all cores of its node, but may use only these.
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads(parse_cpu(resources.cpu), os.cpu_count() or 1)))
+    quiet()
+
+
+def threads(allowed: Decimal, present: int) -> int:
+    """Threads for computing: as many whole cores as are allowed and present, at least one."""
+    return max(1, min(int(allowed), present))
+
+
 def quiet() -> None:
-    """Errors only. To be called before the first of these libraries is imported."""
+    """Errors only: what these libraries print is for their developers, and it would tear the progress bar."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("BITSANDBYTES_NOWELCOME", "1")
     # transformers adds its Kubeflow callback wherever the pod names a report server, also with report_to=[]; it knows

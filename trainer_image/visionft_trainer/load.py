@@ -16,17 +16,16 @@ from visionft_trainer.source import ModelFiles
 
 def choose_device(spec: VisionFineTuneSpec, settings: Settings) -> torch.device:
     """A GPU exactly when the manifest asks for one, unless the settings name a device. Raises `BadConfigError`."""
-    wanted = settings.device if settings.device != "auto" else ("cuda" if spec.resources.gpus > 0 else "cpu")
+    gpus = spec.resources.gpus
+    if gpus > 1:
+        raise BadConfigError(f"spec.resources.gpus: {gpus}; this version trains on one GPU. Set it to 1.")
+    wanted = settings.device if settings.device != "auto" else ("cuda" if gpus else "cpu")
     if wanted == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise BadConfigError(
-            f"spec.resources.gpus: {spec.resources.gpus}, but no CUDA GPU can be used here. Check the node's driver "
-            "and the image; to train on CPU set spec.resources.gpus to 0 (on a workstation also: --device cpu)."
-        )
-    if spec.resources.gpus > 1:
-        raise BadConfigError(
-            f"spec.resources.gpus: {spec.resources.gpus}; this version trains on one GPU. Set it to 1."
+            f"spec.resources.gpus: {gpus}, but no CUDA GPU can be used here. Check the node's driver and the image; to "
+            "train on CPU set spec.resources.gpus to 0 (on a workstation also: --device cpu)."
         )
     return torch.device("cuda", 0)
 

@@ -63,7 +63,7 @@ def run(
     progress.learn(resolved=resolved)
 
     progress.enter(Stage.PREPROCESS)
-    libraries.quiet()
+    libraries.prepare(spec.resources)
     from visionft_trainer import adapt, evaluate, export, load, preprocess, train
 
     device = load.choose_device(spec, settings)
