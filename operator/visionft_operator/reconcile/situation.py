@@ -149,10 +149,14 @@ def _between(o: Observed, run: int, job: JobView, failure: Failure | None) -> di
 
 
 def _training(o: Observed, pod: PodView) -> str:
-    stage = None if o.report is None or o.report.pod_uid != pod.uid else o.report.stage
-    if stage is None:
-        return f"Pod {pod.name} runs on node {pod.node}; it has not reported yet."
-    return f"Pod {pod.name} runs on node {pod.node}; stage: {stage}."
+    """Where it runs and what it does. After a restart nobody has reported yet: then the status knows the stage."""
+    stage: str | None = None
+    if o.report is not None and o.report.pod_uid == pod.uid:
+        stage = o.report.stage
+    elif o.report is None and o.status.progress is not None:
+        stage = o.status.progress.stage
+    place = f"Pod {pod.name} runs on node {pod.node}"
+    return f"{place}, stage {stage}." if stage else f"{place}."
 
 
 def _in_progress(run: int) -> Said:

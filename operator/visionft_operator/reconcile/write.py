@@ -109,8 +109,12 @@ def _resolved(old: Resolved | None, result: Result, pods: Sequence[PodView]) -> 
 
 
 def _last_failure(old: VisionFineTuneStatus, failure: Failure | None) -> LastFailure | None:
-    if failure is None or (old.last_failure is not None and old.last_failure.pod_name == failure.pod_name):
-        return old.last_failure
+    """The failure of the youngest pod that is still there, unless a younger one's has been noted before."""
+    known = old.last_failure
+    if failure is None:
+        return known
+    if known and known.pod_name != failure.pod_name and known.time and failure.time and known.time > failure.time:
+        return known
     return LastFailure(
         run=old.run,
         exit_code=failure.exit_code,

@@ -47,6 +47,13 @@ def test_kubectl_reads_well(team: Team) -> None:
     assert events == ["Accepted", "JobCreated", "TrainingStarted", "BaselineMeasured", "GatesPassed"]
 
 
+def test_the_strictest_namespace_takes_the_pod(team: Team) -> None:
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    team.cluster.kubectl("label", "namespace", team.namespace, label, check=True)
+    team.apply("digits", QUICK)
+    team.wait("digits", "Succeeded", "True")
+
+
 def test_missed_gates_are_a_result_and_not_a_crash(team: Team) -> None:
     team.apply("digits", {**QUICK, "cer": "0.2"})
     said = team.wait("digits", "Succeeded", "False", "GatesFailed")

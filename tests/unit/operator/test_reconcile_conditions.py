@@ -167,6 +167,26 @@ def test_a_failed_pod_that_is_replaced_is_told_and_kept(
     assert status.last_failure.reason == reason
 
 
+def test_the_failure_of_a_pod_that_is_gone_is_not_overtaken_by_an_older_one() -> None:
+    first = failed(1, number=1)
+    second = failed(14, number=2)
+    second = replace(second, terminated=replace(second.terminated, finished_at=NOW))
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(first, second))))
+    status = status_of(reconciled(observed(status=status, jobs=(job(),), pods=(first, running(3)))))
+    assert status.last_failure is not None
+    assert status.last_failure.exit_code == 14
+
+
+def test_the_stage_outlives_a_restart_of_the_operator_but_not_of_the_pod() -> None:
+    told = report(stage="train", progress=Progress(percent=10))
+    o = observed(jobs=(job(),), pods=(running(),), report=told)
+    status = status_of(reconciled(o))
+    restarted = reconciled(replace(o, status=status, report=None))
+    assert restarted.status is None
+    replaced = reconciled(replace(o, status=status, pods=(failed(1), running(2))))
+    assert "stage" not in message(status_of(replaced), "Running")
+
+
 def test_a_pod_that_ended_as_it_was_told_has_not_failed() -> None:
     vft = resource(runPolicy={"suspend": True})
     ending = failed(143, deleting=True)
