@@ -137,10 +137,11 @@ def changes(
                 raise DemoError(f"The API server has not answered for {MAX_DEAF_SECONDS} s: {error}") from error
         else:
             last_answer = clock()
-            if view.change_key != before:
+            over = view.succeeded or view.problem is not None
+            if view.change_key != before or over:
                 before = view.change_key
                 yield view
-            if view.succeeded or view.problem is not None:
+            if over:
                 return
         if clock() > end:
             raise DemoError(f"The run is not over after {limit_seconds / 60:.0f} minutes.")
