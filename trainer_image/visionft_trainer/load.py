@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from visionft_api.spec import VisionFineTuneSpec
 
+from visionft_trainer import source
 from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.families import Family
 from visionft_trainer.settings import Settings
@@ -95,6 +96,7 @@ def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device
             "files and their index."
         )
     if four_bit:
+        _check_shapes(model, files)
         keep_cpu_weights_unpacked(model)
     return model.requires_grad_(False).eval()
 
@@ -121,6 +123,20 @@ def keep_cpu_weights_unpacked(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
+
+
+def _check_shapes(model: nn.Module, files: ModelFiles) -> None:
+    """Weights that do not fit the configuration: transformers sees them, but not those that it quantises on the way."""
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for name, module in model.named_modules():
+        if isinstance(module, Linear4bit):
+            found, wanted = tuple(module.weight.quant_state.shape), (module.out_features, module.in_features)
+            if found != wanted:
+                raise BadModelError(
+                    f"{files.identity}: the weights cannot be loaded ({name}.weight is {found}, {source.CONFIG_FILE} says "
+                    f"{wanted}). Copy weights and configuration of the same model."
+                )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,207 @@
+"""Base models that are broken, and base models that come from a hub."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from support.tiny_spec import tiny_spec
+from visionft_trainer import load, source
+from visionft_trainer.errors import BadConfigError, BadModelError, RunError
+from visionft_trainer.settings import Settings
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def load_all(tmp_path: Path, settings: Settings, **sections: Any) -> Any:
+    spec = tiny_spec(tmp_path, **sections)
+    files = source.locate(spec.model, settings)
+    load.load_processor(files, spec)
+    return load.load_model(files, spec, torch.device("cpu"))
+
+
+def cut_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def garble_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\xff" * 5000)
+
+
+def drop_tensors(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if ".layers.1." not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def wrong_shapes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["intermediate_size"] = 96
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def garble_processor(folder: Path) -> None:
+    (folder / "processor_config.json").write_text("{")
+
+
+def garble_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{}")
+
+
+def drop_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (cut_weights, "the weights cannot be loaded"),
+        (garble_weights, "the weights cannot be loaded"),
+        (drop_tensors, "the weights lack"),
+        (wrong_shapes, "the weights cannot be loaded"),
+        (garble_processor, "the processor cannot be loaded"),
+        (garble_tokenizer, "the processor cannot be loaded"),
+        (drop_template, "there is no chat template"),
+    ],
+)
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+def test_broken_model_is_refused(
+    model_copy: tuple[Path, Settings], tmp_path: Path, damage: Any, complaint: str, quantization: str
+) -> None:
+    folder, settings = model_copy
+    damage(folder)
+    with pytest.raises(BadModelError) as error:
+        load_all(tmp_path, settings, model={"quantization": quantization})
+    assert f"pvc://models/tiny: {complaint}" in str(error.value)
+    assert "Copy" in str(error.value)
+
+
+def test_gpu_that_is_not_there_is_told(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    spec = tiny_spec(tmp_path, resources={"gpus": 1})
+    with pytest.raises(
+        BadConfigError, match=r"spec\.resources\.gpus: 1, but no CUDA GPU .* set spec\.resources\.gpus to 0"
+    ):
+        load.choose_device(spec, settings)
+    assert load.choose_device(spec, Settings(device="cpu")).type == "cpu"
+    with pytest.raises(BadConfigError, match=r"spec\.resources\.gpus: 2; this version trains on one GPU"):
+        load.choose_device(tiny_spec(tmp_path, resources={"gpus": 2}), settings)
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the hub's protocol as fetching a model's files takes."""
+
+    folder: Path
+    tokens: list[str | None]
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        self.tokens.append(self.headers.get("Authorization"))
+        path = self.path.partition("?")[0]
+        names = sorted(file.name for file in self.folder.iterdir())
+        if path.startswith("/api/models/org/tiny/revision/"):
+            siblings = [{"rfilename": name} for name in names]
+            self._json({"id": "org/tiny", "sha": COMMIT, "siblings": siblings, "private": False, "tags": []}, body)
+        elif path.startswith("/api/models/org/tiny/tree/"):
+            tree = [
+                {"type": "file", "path": name, "size": (self.folder / name).stat().st_size, "oid": name}
+                for name in names
+            ]
+            self._json(tree, body)
+        elif path.startswith("/org/tiny/resolve/") and (self.folder / path.rsplit("/", 1)[1]).is_file():
+            data = (self.folder / path.rsplit("/", 1)[1]).read_bytes()
+            self._send(200, data, body, {"ETag": f'"{sha256(data).hexdigest()}"', "X-Repo-Commit": COMMIT})
+        else:
+            self._send(404, b"{}", body, {"X-Error-Code": "RepoNotFound"})
+
+    def _json(self, value: Any, body: bool) -> None:
+        self._send(200, json.dumps(value).encode(), body, {"Content-Type": "application/json"})
+
+    def _send(self, status: int, data: bytes, body: bool, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(data))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def hub(folder: Path) -> Iterator[tuple[str, list[str | None]]]:
+    tokens: list[str | None] = []
+    handler = type("ThisHub", (Hub,), {"folder": folder, "tokens": tokens})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", tokens
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from visionft_api.spec import ModelSpec
+from visionft_trainer import source
+from visionft_trainer.errors import RunError
+from visionft_trainer.settings import Settings
+try:
+    files = source.locate(ModelSpec(name=sys.argv[1]), Settings())
+except RunError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+print(files.identity, files.revision, *sorted(file.name for file in files.folder.iterdir()))
+"""
+
+
+def fetch(tmp_path: Path, endpoint: str, name: str) -> tuple[int, str]:
+    """In a process of its own: the hub's client reads its address when it is imported."""
+    import os
+    import subprocess
+    import sys
+
+    env = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "s3cret"}
+    done = subprocess.run([sys.executable, "-c", FETCH, name], capture_output=True, text=True, env=env, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_model_by_name_comes_from_the_hub(place: Path, tmp_path: Path) -> None:
+    (place / "models" / "tiny" / "evil.py").write_text("raise SystemExit")
+    with hub(place / "models" / "tiny") as (endpoint, tokens):
+        status, text = fetch(tmp_path, endpoint, "org/tiny")
+        assert status == 0, text
+        assert text.startswith(f"org/tiny {COMMIT} chat_template.jinja config.json")
+        assert "model.safetensors" in text
+        assert "evil.py" not in text
+        assert "Bearer s3cret" in tokens
+
+        status, text = fetch(tmp_path, endpoint, "org/other")
+        assert status == 1
+        assert "BadModelError: spec.model.name: the hub has no model org/other, or it is private" in text
+
+
+def test_hub_that_does_not_answer_is_worth_another_try(tmp_path: Path) -> None:
+    status, text = fetch(tmp_path, "http://127.0.0.1:9", "org/tiny")
+    assert status == 1
+    assert "RunError: spec.model.name: org/tiny could not be fetched from the hub" in text
+    assert RunError.exit_code == 1

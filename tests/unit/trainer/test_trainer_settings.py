@@ -1,0 +1,72 @@
+"""Every place comes from the environment or a flag."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from visionft_trainer.errors import BadConfigError
+from visionft_trainer.libraries import threads
+from visionft_trainer.places import claim_folder, in_claim
+from visionft_trainer.settings import Settings
+
+
+def test_environment_of_a_pod() -> None:
+    settings = Settings.from_environment(
+        {
+            "VISIONFT_PVC_ROOT": "/pvc",
+            "VISIONFT_REPORT_URL": "https://host/report",
+            "VISIONFT_REPORT_TOKEN_FILE": "/token",
+            "VISIONFT_REPORT_CA_FILE": "/ca.crt",
+            "VISIONFT_TERMINATION_LOG": "/log",
+        }
+    )
+    assert settings == Settings(
+        pvc_root=Path("/pvc"),
+        report_url="https://host/report",
+        report_token_file=Path("/token"),
+        report_ca_file=Path("/ca.crt"),
+        termination_log=Path("/log"),
+    )
+
+
+def test_workstation_has_flags() -> None:
+    settings = Settings.from_environment({"VISIONFT_DEVICE": "cuda"}, ["data=./a=b"], "cpu")
+    assert settings.claims == {"data": Path("a=b")}
+    assert settings.device == "cpu"
+    assert settings.termination_log is None
+
+
+@pytest.mark.parametrize("flag", ["data", "=dir", "data="])
+def test_wrong_claim_flag(flag: str) -> None:
+    with pytest.raises(BadConfigError, match=f"--pvc {flag}: write it as CLAIM=DIR"):
+        Settings.from_environment({}, [flag])
+
+
+def test_wrong_device() -> None:
+    with pytest.raises(BadConfigError, match="VISIONFT_DEVICE is 'tpu'; use one of auto, cpu, cuda"):
+        Settings.from_environment({"VISIONFT_DEVICE": "tpu"})
+
+
+def test_claims_are_folders_below_the_root_unless_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "elsewhere"):
+        (tmp_path / name).mkdir()
+    settings = Settings(pvc_root=tmp_path, claims={"b": tmp_path / "elsewhere"})
+    assert claim_folder(settings, "a", "spec.x") == tmp_path / "a"
+    assert in_claim(settings, "b", "x/y", "spec.x") == tmp_path / "elsewhere" / "x" / "y"
+
+
+@pytest.mark.parametrize("path", ["../b", "x/../../b", "/etc", "link/x"])
+def test_paths_stay_in_their_claim(tmp_path: Path, path: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "link").symlink_to(tmp_path)
+    with pytest.raises(BadConfigError, match=r"spec\.x: .* leads out of the claim 'a'"):
+        in_claim(Settings(pvc_root=tmp_path), "a", path, "spec.x")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "present", "expected"), [("2", 64, 2), ("8", 2, 2), ("500m", 4, 1), ("1500m", 4, 1)]
+)
+def test_threads(allowed: str, present: int, expected: int) -> None:
+    from visionft_api.quantities import parse_cpu
+
+    assert threads(Decimal(parse_cpu(allowed)), present) == expected

@@ -1,0 +1,58 @@
+"""Metrics over all pairs, and what the gates make of them."""
+
+import pytest
+from visionft_api.gates import parse_gate
+from visionft_trainer.metrics import measure
+from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
+
+
+def test_error_rates_are_over_the_corpus() -> None:
+    """One wrong character of ten, not the mean of 1/1 and 0/9."""
+    measured = measure(["cer", "wer", "exactMatch"], ["1", "123456789"], ["2", "123456789"])
+    assert measured == {"cer": pytest.approx(0.1), "wer": pytest.approx(0.5), "exactMatch": 0.5}
+
+
+def test_kinds_of_edits() -> None:
+    assert measure(["cer"], ["abcd"], ["abXcd"]) == {"cer": 0.25}  # insertion
+    assert measure(["cer"], ["abcd"], ["acd"]) == {"cer": 0.25}  # deletion
+    assert measure(["cer"], ["ab"], ["xyz ab"])["cer"] > 1
+    assert measure(["cer", "wer", "exactMatch"], ["ab cd"], [""]) == {"cer": 1.0, "wer": 1.0, "exactMatch": 0.0}
+    assert measure(["wer"], ["the cat sat"], ["the dog sat down"]) == {"wer": pytest.approx(2 / 3)}
+
+
+def test_white_space_around_an_answer_does_not_count() -> None:
+    assert measure(["cer", "exactMatch"], ["42\n"], [" 42"]) == {"cer": 0.0, "exactMatch": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("gates", "verdict"),
+    [
+        ([], "NoGates"),
+        (["cer <= 0.05"], "Passed"),
+        (["cer < 0.05"], "Failed"),
+        (["cer <= 0.05", "exactMatch >= 0.9"], "Failed"),
+        (["cer <= 0.05", "exactMatch >= 0.8"], "Passed"),
+    ],
+)
+def test_every_gate_must_hold(gates: list[str], verdict: str) -> None:
+    parsed = [parse_gate(gate) for gate in gates]
+    assert verdict_of(parsed, {"cer": 0.05, "exactMatch": 0.8}) == verdict
+
+
+def test_failed_gates_name_what_was_measured() -> None:
+    gates = [parse_gate("cer <= 0.05"), parse_gate("wer <= 0.2")]
+    assert failed_gates(gates, {"cer": 0.050001, "wer": 0.1}) == ["cer is 0.050001, the gate is cer <= 0.05"]
+
+
+def test_status_form() -> None:
+    before = evaluation_of({"cer": 0.71}, None, [], 8)
+    assert before.to_json() == {"baseline": {"cer": "0.7100"}, "samples": 8}
+    after = evaluation_of({"cer": 0.71}, {"cer": 0.04}, [parse_gate("cer <= 0.05")], 8)
+    assert after.to_json() == {
+        "baseline": {"cer": "0.7100"},
+        "tuned": {"cer": "0.0400"},
+        "delta": {"cer": "-0.6700"},
+        "verdict": "Passed",
+        "samples": 8,
+    }
+    assert evaluation_of(None, {"cer": 0.5}, [], 8).to_json()["verdict"] == "NoGates"
