@@ -39,12 +39,14 @@ class OperatorError(Exception):
 class OperatorProcess:
     """One operator. It keeps its ports over restarts, as a Service keeps its address."""
 
-    def __init__(self, cluster: Cluster, **settings: str) -> None:
+    def __init__(self, cluster: Cluster, account: str = ACCOUNT, **settings: str) -> None:
+        """`settings` are those of the operator, without their prefix: status_interval_seconds="1"."""
         self._cluster = cluster
+        self._account = account
         self._process: subprocess.Popen[bytes] | None = None
         self._report_port, self.metrics_port = _free_ports(2)
         self._settings = settings
-        self.log_file = cluster.data / "operator.log"
+        self.log_file = cluster.data / f"{account}.log"
 
     def install(self) -> None:
         """Apply the CRD and deploy/'s namespace, service account and rights."""
@@ -69,7 +71,7 @@ class OperatorProcess:
         """
         environment = {
             **os.environ,
-            "KUBECONFIG": str(self._cluster.service_account_kubeconfig(NAMESPACE, ACCOUNT)),
+            "KUBECONFIG": str(self._cluster.service_account_kubeconfig(NAMESPACE, self._account)),
             "VISIONFT_REPORT_BIND": f"127.0.0.1:{self._report_port}",
             "VISIONFT_REPORT_URL": f"https://127.0.0.1:{self._report_port}",
             "VISIONFT_METRICS_BIND": f"127.0.0.1:{self.metrics_port}",

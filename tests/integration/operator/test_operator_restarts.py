@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from support.operator import OperatorProcess
+from sandbox.cluster import Cluster
+from support.operator import NAMESPACE, OperatorProcess
 from support.team import Team, eventually
 
 
@@ -61,8 +63,11 @@ def test_a_resource_deleted_while_the_operator_is_down_takes_its_children_along(
     operator.kill9()
     try:
         team.delete("digits")
+        # Garbage collection looks for new kinds, such as ours, only every half minute.
         eventually(
-            lambda: (team.jobs("digits"), team.pods("digits"), team.config_maps("digits")), lambda left: not any(left)
+            lambda: (team.jobs("digits"), team.pods("digits"), team.config_maps("digits")),
+            lambda left: not any(left),
+            seconds=60,
         )
     finally:
         operator.start()
@@ -81,6 +86,52 @@ def test_an_api_server_that_restarts_changes_nothing(team: Team, operator: Opera
     assert identity(team) == before
     assert operator.running
     assert operator.probe("healthz")[0] == 200
+
+
+def test_an_operator_that_is_killed_again_and_again_does_everything_once(team: Team, operator: OperatorProcess) -> None:
+    names = [f"digits-{number}" for number in range(6)]
+    for name in names:
+        team.apply(name, {"reports": "4", "pause": "0.5"})
+        if name != names[-1]:
+            operator.kill9()
+            operator.start(wait=False)
+            time.sleep(0.9)  # it is then somewhere between its first listing and its first writes
+    operator.wait_ready()
+    for name in names:
+        team.wait(name, "Succeeded", "True", "GatesPassed", seconds=60)
+        assert (team.folder(name) / "attempts").read_text() == "1"
+        assert len(team.pods(name)) == 1
+        events = team.events(name)
+        assert events.count("JobCreated") == 1
+        assert events.count("GatesPassed") == 1
+
+
+def test_it_can_be_kept_to_one_namespace(
+    new_team: Callable[..., Team], operator: OperatorProcess, operator_cluster: Cluster
+) -> None:
+    inside, outside = new_team(), new_team()
+    bind = ("create", "--save-config=false")
+    account = f"--serviceaccount={NAMESPACE}:narrow"
+    kubectl = operator_cluster.kubectl
+    kubectl("create", "serviceaccount", "narrow", "-n", NAMESPACE, check=True)
+    kubectl(
+        *bind, "rolebinding", "narrow", "--clusterrole=visionft-operator", account, "-n", inside.namespace, check=True
+    )
+    kubectl(*bind, "rolebinding", "narrow", "--role=visionft-operator", account, "-n", NAMESPACE, check=True)
+    reviewer = "--clusterrole=visionft-operator-token-reviewer"
+    kubectl(*bind, "clusterrolebinding", "narrow", reviewer, account, check=True)
+    narrow = OperatorProcess(operator_cluster, "narrow", watch_namespace=inside.namespace, status_interval_seconds="1")
+    operator.stop()
+    try:
+        narrow.start()
+        outside.apply("digits", {"reports": "1", "pause": "0.05"})
+        inside.apply("digits", {"reports": "1", "pause": "0.05"})
+        inside.wait("digits", "Succeeded", "True")
+        assert outside.status("digits") == {}
+    finally:
+        narrow.stop()
+        operator.start()
+    outside.wait("digits", "Succeeded", "True")
 
 
 def test_sigterm_ends_it_within_the_grace_period(team: Team, operator: OperatorProcess) -> None:
