@@ -131,11 +131,12 @@ def _check_shapes(model: nn.Module, files: ModelFiles) -> None:
 
     for name, module in model.named_modules():
         if isinstance(module, Linear4bit):
-            found, wanted = tuple(module.weight.quant_state.shape), (module.out_features, module.in_features)
+            weight: Any = module.weight
+            found, wanted = tuple(weight.quant_state.shape), (module.out_features, module.in_features)
             if found != wanted:
                 raise BadModelError(
-                    f"{files.identity}: the weights cannot be loaded ({name}.weight is {found}, {source.CONFIG_FILE} says "
-                    f"{wanted}). Copy weights and configuration of the same model."
+                    f"{files.identity}: the weights cannot be loaded ({name}.weight is {found}, "
+                    f"{source.CONFIG_FILE} says {wanted}). Copy weights and configuration of the same model."
                 )
 
 
