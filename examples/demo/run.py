@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from make_data import TRAIN_LINES, VALIDATION_LINES, make_data
 from sandbox.build import BuildError
 from sandbox.cluster import Cluster, ClusterError
-from screen import Screen, Table
+from screen import DIM, Screen, Table
 from summary import print_summary, read_answers
 from support.operator import ACCOUNT, NAMESPACE, OperatorError, OperatorProcess
 from visionft_api.parse import parse_manifest, parse_resource
@@ -37,8 +37,13 @@ LOGS = ROOT / ".cache" / "demo"
 LIMIT_SECONDS = 10 * 60
 STATUS_INTERVAL_SECONDS = "5"
 HOLD_SECONDS = 1.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLUMN_VALUES = {"Phase": "Succeeded", "Progress": "100%", "Loss": "0.0312", "Verdict": "Passed", "Age": "2m31s"}
 """A value of the usual width for each printed column."""
+
+
+class ToldError(Exception):
+    """A failure whose sentence is on the screen."""
 
 
 class Demo:
@@ -72,6 +77,7 @@ class Demo:
             step.outcome = f"runs as service account {NAMESPACE}/{ACCOUNT}"
         with self._screen.step("data") as step:
             self._kubectl("apply", "-f", str(CLAIMS))
+            self._kubectl("config", "set-context", "--current", f"--namespace={self.namespace}")
             folder = self._cluster.pvc_dir(self.namespace, "digits")
             shutil.copytree(MODEL, folder / "model")
             make_data(folder)
@@ -81,13 +87,14 @@ class Demo:
         """Apply the example and follow it to its end. Raises `DemoError` when that is not a good one."""
         self._screen.command(f"kubectl apply -f {MANIFEST.relative_to(ROOT)}")
         self._screen.line(self._kubectl("apply", "-f", str(MANIFEST)).strip())
-        self._screen.command(f"kubectl get vft {self.name} -n {self.namespace} --watch")
+        self._screen.command(f"kubectl get vft {self.name} --watch")
+        expected = {"Name": self.name, **COLUMN_VALUES}
         table = None
         view = None
         for view in changes(self._read, self._check, LIMIT_SECONDS):
             self.resource = view.resource
             if table is None:
-                table = Table(self._screen, view.columns, [COLUMN_VALUES.get(name, "") for name in view.columns])
+                table = Table(self._screen, view.columns, [expected.get(name, "") for name in view.columns])
             table.row(view.cells, view.remark)
         assert view is not None
         if view.problem is not None:
@@ -104,22 +111,23 @@ class Demo:
     def hold(self) -> None:
         """Say how to use the cluster, and keep it until Ctrl-C."""
         line = self._screen.line
-        line("\nThe cluster stays up. In another terminal:\n")
+        line(f"\nThe cluster stays up, with {self.namespace} as kubectl's namespace. In another terminal:\n")
         line(f"  export KUBECONFIG={shlex.quote(str(self._cluster.kubeconfig))}")
         line(f"  export PATH={shlex.quote(str(self._cluster.kubectl_path.parent))}:$PATH\n")
         for command, purpose in (
-            (f"kubectl get vft -n {self.namespace} -o wide", "the resource"),
-            (f"kubectl describe vft {self.name} -n {self.namespace}", "its story: conditions and events"),
-            (f"kubectl logs job/{self.name}-run-1 -n {self.namespace}", "what the trainer said"),
+            ("kubectl get vft -o wide", "the resource"),
+            (f"kubectl describe vft {self.name}", "its story: conditions and events"),
+            (f"kubectl logs job/{self.name}-run-1", "what the trainer said"),
             ("kubectl explain vft.spec.training", "what can be set"),
-            (f"kubectl edit vft {self.name} -n {self.namespace}", "change the training: run 2 starts"),
+            (f"kubectl edit vft {self.name}", "change how it trains: run 2 starts"),
         ):
-            line(f"  {command:<46} {self._screen.style('# ' + purpose, '2')}")
+            line(f"  {command:<36}{self._screen.style(purpose, DIM)}")
         line(f"\nFiles of the claim: {self._cluster.pvc_dir(self.namespace, 'digits')}")
         line("Ctrl-C ends it and leaves nothing behind.")
-        while True:
-            self._check()
-            time.sleep(HOLD_SECONDS)
+        with suppress(KeyboardInterrupt):
+            while True:
+                self._cluster.check()
+                time.sleep(HOLD_SECONDS)
 
     def save_logs(self) -> list[Path]:
         """Keep the operator's and the trainer's log of a demo that failed."""
@@ -150,7 +158,12 @@ class Demo:
 
 
 def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
-    """The whole demo. Raises what went wrong, after the logs have been saved and everything has been ended."""
+    """The whole demo.
+
+    Raises:
+        ToldError: it went wrong; why is on the screen already, and everything has been ended.
+        BuildError, ClusterError: the cluster could not be built or started.
+    """
     began = time.monotonic()
     with ExitStack() as stack:
         with screen.step("cluster") as step:
@@ -158,6 +171,7 @@ def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
             step.outcome = f"Kubernetes on this machine, up in {time.monotonic() - began:.0f} s"
         demo = Demo(screen, cluster)
         stack.callback(demo.close)
+        stack.callback(_ignore_signals)
         try:
             demo.install()
             tuned = demo.train()
@@ -168,7 +182,7 @@ def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
                 screen.note(f"log: {log}")
             if keep:
                 demo.hold()
-            raise
+            raise ToldError from error
         finally:
             if json_file is not None and demo.resource is not None:
                 json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -183,13 +197,13 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the cluster up until Ctrl-C")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the final resource there")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
     screen = Screen()
     screen.title("visionft: teach a small vision-language model to read handwriting")
     try:
         run(screen, keep=arguments.keep, json_file=arguments.json)
-    except (DemoError, OperatorError):
+    except ToldError:
         return 1
     except (BuildError, ClusterError) as error:
         screen.failure(str(error))
@@ -200,8 +214,14 @@ def main() -> int:
     return 0
 
 
+def _ignore_signals() -> None:
+    """From here on everything is being ended; a second Ctrl-C must not stop that half-way."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does."""
+    """Each of them ends the demo as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

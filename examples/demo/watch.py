@@ -52,7 +52,9 @@ class View:
 
     @property
     def remark(self) -> str:
-        """The stage in a few words: "train 240/600"."""
+        """The stage in a few words, "train 240/600"; nothing more once the run is over."""
+        if self.succeeded or self.problem is not None:
+            return ""
         step, total = self.progress.get("step"), self.progress.get("totalSteps")
         if self.stage == "train" and step is not None and total is not None:
             return f"{self.stage} {step}/{total}"
