@@ -154,9 +154,16 @@ class Cluster:
         self._children.pop("kube-apiserver").stop(hard=hard)
 
     def start_apiserver(self) -> None:
-        """Start the API server again and wait until it answers."""
+        """Start the API server again and wait until it answers.
+
+        The controllers and the scheduler start anew with it, as they do on a real cluster when they could not renew
+        their lease; their watches would otherwise wait for up to a minute before they try again.
+        """
         self._start_program(programs.kube_apiserver(self._layout))
         self._wait("the API server", self._api_ready, "kube-apiserver")
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            self._children.pop(name).stop(hard=True)
+        self._start_api_clients()
 
     def restart_apiserver(self, *, hard: bool = True) -> None:
         """What an upgrade of the API server, or (`hard`) a crash, looks like to its clients."""
@@ -189,8 +196,7 @@ class Cluster:
         self._start_program(programs.etcd(self._layout))
         self._wait("etcd", lambda: _listens(self._layout.etcd_port), "etcd")
         self._start_program(programs.kube_apiserver(self._layout))
-        self._start_program(programs.kube_controller_manager(self._layout, self._controller_kubeconfig))
-        self._start_program(programs.kube_scheduler(self._scheduler_kubeconfig))
+        self._start_api_clients()
         self._wait("the API server", self._api_ready, "kube-apiserver")
         client.StorageV1Api(self.api_client).create_storage_class(storage_class())
         self._provisioner.start()
@@ -198,6 +204,10 @@ class Cluster:
         self._start_node()
         self._wait("the node", self._node_schedulable, "node")
         self._wait("the controllers", self._default_account_exists, "kube-controller-manager")
+
+    def _start_api_clients(self) -> None:
+        self._start_program(programs.kube_controller_manager(self._layout, self._controller_kubeconfig))
+        self._start_program(programs.kube_scheduler(self._scheduler_kubeconfig))
 
     def _start_program(self, command: list[str]) -> None:
         name = command[0]

@@ -17,11 +17,12 @@ RENEW_SECONDS = 2.0
 
 
 class ControlPlaneNode:
-    """Registers the node, and keeps its lease fresh in a thread."""
+    """Registers the node, and keeps its lease and its condition fresh in a thread."""
 
     def __init__(self, api_client: client.ApiClient) -> None:
         self._core = client.CoreV1Api(api_client)
         self._leases = client.CoordinationV1Api(api_client)
+        self._since = datetime.now(UTC)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
 
@@ -33,16 +34,7 @@ class ControlPlaneNode:
             spec=client.V1NodeSpec(taints=[taint]),
         )
         self._core.create_node(node)
-        now = datetime.now(UTC)
-        ready = client.V1NodeCondition(
-            type="Ready",
-            status="True",
-            reason="ControlPlaneReady",
-            message="the sandbox's control plane",
-            last_heartbeat_time=now,
-            last_transition_time=now,
-        )
-        self._core.patch_node_status(NAME, client.V1Node(status=client.V1NodeStatus(conditions=[ready])))
+        self._say_ready()
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,8 +45,21 @@ class ControlPlaneNode:
             # While the API server restarts, the beat is missed as a kubelet would miss it.
             with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):
                 self._renew()
+                self._say_ready()
             if self._stopped.wait(RENEW_SECONDS):
                 return
+
+    def _say_ready(self) -> None:
+        """Once the API server was away for long, the node controller has put Unknown here; else nothing changes."""
+        condition = client.V1NodeCondition(
+            type="Ready",
+            status="True",
+            reason="ControlPlaneReady",
+            message="the sandbox's control plane",
+            last_heartbeat_time=self._since,
+            last_transition_time=self._since,
+        )
+        self._core.patch_node_status(NAME, client.V1Node(status=client.V1NodeStatus(conditions=[condition])))
 
     def _renew(self) -> None:
         spec = client.V1LeaseSpec(

@@ -16,6 +16,7 @@ import pytest
 from sandbox.cluster import Cluster, ClusterError
 
 TESTS = Path(__file__).parents[2]
+OUTAGE_SECONDS = 12  # longer than the node controller's patience
 SLEEPER = {"name": "main", "image": "sandbox/busybox", "command": ["sleep", "600"]}
 RULE = {"rule": "self.low <= self.high", "message": "low must not exceed high; lower spec.low"}
 
@@ -35,6 +36,14 @@ def test_version_is_the_real_one(cluster: Cluster) -> None:
 def apply(cluster: Cluster, namespace: str, *objects: dict[str, Any]) -> None:
     items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
     cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(items), check=True)
+
+
+def short_job(**spec: Any) -> dict[str, Any]:
+    """A Job named `short` that succeeds at once."""
+    container = {"name": "main", "image": "sandbox/busybox", "command": ["true"]}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    metadata = {"name": "short"}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {**spec, "template": template}}
 
 
 def test_rights_are_checked(cluster: Cluster, namespace: str) -> None:
@@ -66,21 +75,7 @@ def test_claim_becomes_a_folder(cluster: Cluster, namespace: str) -> None:
 
 
 def test_finished_job_goes_by_its_ttl_and_takes_its_pods_along(cluster: Cluster, namespace: str) -> None:
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "short"},
-        "spec": {
-            "ttlSecondsAfterFinished": 1,
-            "template": {
-                "spec": {
-                    "restartPolicy": "Never",
-                    "containers": [{"name": "main", "image": "sandbox/busybox", "command": ["true"]}],
-                }
-            },
-        },
-    }
-    apply(cluster, namespace, job)
+    apply(cluster, namespace, short_job(ttlSecondsAfterFinished=1))
     until(lambda: "short" in cluster.kubectl("get", "pods", "-n", namespace).stdout)
     until(lambda: not cluster.kubectl("get", "jobs,pods", "-n", namespace).stdout)
 
@@ -133,6 +128,21 @@ def test_restarted_api_server_knows_its_data_and_its_tokens(cluster: Cluster, na
     assert cluster.pids()["kube-apiserver"] != before
     cluster.kubectl("get", "configmap", "kept", "-n", namespace, check=True)
     cluster.kubectl("auth", "whoami", "--kubeconfig", str(kubeconfig), check=True)
+
+
+def test_work_goes_on_soon_after_a_long_outage_of_the_api_server(cluster: Cluster, namespace: str) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "going"}, "spec": {"containers": [SLEEPER]}}
+    apply(cluster, namespace, pod)
+    cluster.kubectl("wait", "pod/going", "-n", namespace, "--for=condition=Ready", "--timeout=30s", check=True)
+    before = cluster.node.processes(namespace, "going")
+    cluster.stop_apiserver()
+    time.sleep(OUTAGE_SECONDS)
+    cluster.start_apiserver()
+    apply(cluster, namespace, short_job())
+    cluster.kubectl("wait", "job/short", "-n", namespace, "--for=condition=Complete", "--timeout=15s", check=True)
+    nodes = ["wait", "nodes", "--all", "--for=condition=Ready", "--timeout=15s"]
+    cluster.kubectl(*nodes, check=True)
+    assert cluster.node.processes(namespace, "going") == before
 
 
 class Running:
