@@ -12,7 +12,7 @@ from visionft_api import API_VERSION, KIND
 from visionft_operator.cache import Cache
 from visionft_operator.execute import Executor, StaleError
 from visionft_operator.fingerprint import fingerprint
-from visionft_operator.gather import ask, observe
+from visionft_operator.gather import SpecReader, ask, observe
 from visionft_operator.ingest.ports import ResourceKey
 from visionft_operator.ingest.store import ReportStore
 from visionft_operator.kube import VISION_FINE_TUNES, ApiError, Kube
@@ -51,6 +51,7 @@ class Controller:
         self._environment = environment
         self._clock = clock
         self._executor = Executor(kube, cache)
+        self._specs = SpecReader()
         self._applied: dict[str, str] = {}
         self._written: dict[str, datetime] = {}
         self._uids: dict[ResourceKey, str] = {}
@@ -84,7 +85,7 @@ class Controller:
         raise RuntimeError(f"nothing settles after {MAX_LOOKS} looks")
 
     def _observe(self, key: ResourceKey, refusal: Refusal | None) -> Observed | None:
-        observed = observe(self._cache, self._reports, key, self._environment(), self._clock())
+        observed = observe(self._cache, self._reports, self._specs, key, self._environment(), self._clock())
         if observed is None:
             return None
         uid = self._uids[key] = observed.meta.uid
@@ -141,6 +142,7 @@ class Controller:
         if uid is not None and self._cache[VISION_FINE_TUNES].get(*key) is None:
             self._applied.pop(uid, None)
             self._written.pop(uid, None)
+            self._specs.forget(uid)
             self._reports.forget(uid)
 
 

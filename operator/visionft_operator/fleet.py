@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from visionft_api.conditions import ConditionType, find_condition
-from visionft_api.status import VisionFineTuneStatus
 
 from visionft_operator.cache import Cache
 from visionft_operator.freshness import Freshness
+from visionft_operator.gather import read_status
 from visionft_operator.ingest.store import ReportStore
 from visionft_operator.kube import VISION_FINE_TUNES
 from visionft_operator.metrics import LiveRun
@@ -31,7 +31,10 @@ class CacheFleet:
         """Return the runs under way, with what they last reported."""
         for body in self._cache[VISION_FINE_TUNES]:
             metadata = body["metadata"]
-            status = VisionFineTuneStatus.model_validate(body.get("status", {}), extra="ignore")
+            try:
+                status = read_status(body)
+            except ValueError:  # the reconcile says so in the log; a scrape must not fail for it
+                continue
             succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
             if not status.run or succeeded is None or succeeded.status != "Unknown":
                 continue

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from visionft_api.parse import ManifestError, parse_resource
 from visionft_api.resource import VisionFineTune
 from visionft_api.status import VisionFineTuneStatus
@@ -16,14 +17,59 @@ from visionft_operator.ingest.ports import ResourceKey
 from visionft_operator.ingest.store import ReportStore
 from visionft_operator.kube import CLAIMS, EVENTS, JOBS, PODS, VISION_FINE_TUNES, Kube
 from visionft_operator.reconcile.observed import Environment, Meta, Observed
+from visionft_operator.reconcile.situation import warnings_matter
 from visionft_operator.reconcile.views import JobView, PodView, Warned
 
 PATIENCE = timedelta(seconds=3)
 """A Job without a pod, or a container being created, for longer than this: ask for the warnings that tell why."""
 
 
+DECISIVE = frozenset({"run", "jobRef", "conditions", "resolved", "startTime"})
+"""Fields of the status that decisions rest on. Without them a finished run could be trained again."""
+
+
+def read_status(body: dict[str, Any]) -> VisionFineTuneStatus:
+    """Read the stored status; what another version wrote into it and this one does not know is left out.
+
+    Raises ValueError when a decisive field cannot be read: then nothing may be done about the resource.
+    """
+    known = dict(body.get("status", {}))
+    while True:
+        try:
+            return VisionFineTuneStatus.model_validate(known, extra="ignore")
+        except ValidationError as error:
+            unreadable = {str(detail["loc"][0]) for detail in error.errors()}
+            if unreadable & DECISIVE:
+                raise
+            known = {name: value for name, value in known.items() if name not in unreadable}
+
+
+class SpecReader:
+    """Reads specs, and remembers each for as long as its generation lasts: most looks find it unchanged."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[int, VisionFineTune | None, tuple[str, ...]]] = {}
+
+    def read(self, body: dict[str, Any]) -> tuple[VisionFineTune | None, tuple[str, ...]]:
+        """Return the resource, or None and what is wrong with it."""
+        uid, generation = body["metadata"]["uid"], int(body["metadata"].get("generation", 1))
+        known = self._read.get(uid)
+        if known is None or known[0] != generation:
+            known = self._read[uid] = (generation, *_parse(body))
+        return known[1], known[2]
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of a resource that was deleted."""
+        self._read.pop(uid, None)
+
+
 def observe(
-    cache: Cache, reports: ReportStore, key: ResourceKey, environment: Environment, now: datetime
+    cache: Cache,
+    reports: ReportStore,
+    specs: SpecReader,
+    key: ResourceKey,
+    environment: Environment,
+    now: datetime,
 ) -> Observed | None:
     """Return what memory holds about the resource, None when there is no such resource.
 
@@ -33,8 +79,8 @@ def observe(
     if body is None:
         return None
     metadata = body["metadata"]
-    resource, problems = _parse(body)
-    status = VisionFineTuneStatus.model_validate(body.get("status", {}), extra="ignore")
+    resource, problems = specs.read(body)
+    status = read_status(body)
     meta = Meta(
         namespace=key.namespace,
         name=key.name,
@@ -72,19 +118,19 @@ async def ask(kube: Kube, observed: Observed) -> Observed:
 
 
 def _stuck(observed: Observed) -> list[str]:
-    """Uids of Jobs that have no pod although they should, and of pods whose container is not coming up."""
+    """Uids of what has not come up for a while: Jobs without a pod, and pods with a node but no container."""
     late = observed.now - PATIENCE
-    uids = [pod.uid for pod in observed.pods if pod.phase == "Pending" and pod.scheduled and pod.created < late]
+    uids = []
     for job in observed.jobs:
-        idle = not job.finished and not job.suspended and not job.deleting and job.created < late
-        if idle and not any(pod.job_uid == job.uid and not pod.over for pod in observed.pods):
-            uids.append(job.uid)
+        if job.created < late and warnings_matter(job, observed.pods):
+            pods = [pod for pod in observed.pods if pod.job_uid == job.uid and not pod.over]
+            uids += [pod.uid for pod in pods if pod.created < late] if pods else [job.uid]
     return uids
 
 
 def _parse(body: dict[str, Any]) -> tuple[VisionFineTune | None, tuple[str, ...]]:
     try:
-        return parse_resource(body), ()
+        return parse_resource({**body, "status": {}}), ()
     except ManifestError as error:
         return None, tuple(str(problem) for problem in error.problems)
 

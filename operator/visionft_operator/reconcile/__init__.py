@@ -23,7 +23,7 @@ from visionft_operator.reconcile.narrate import narrate
 from visionft_operator.reconcile.observed import Observed
 from visionft_operator.reconcile.plan import Plan
 from visionft_operator.reconcile.runs import choose_run, job_of_run
-from visionft_operator.reconcile.situation import with_job, without_job
+from visionft_operator.reconcile.situation import warnings_matter, with_job, without_job
 from visionft_operator.reconcile.views import JobView
 from visionft_operator.reconcile.write import same_but_progress, same_to_people, write_status
 
@@ -81,7 +81,7 @@ def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: 
     if job is None or leaving:
         situation = without_job(run, suspended=policy.suspend, leaving=leaving, refusal=o.refusal)
     else:
-        if o.warnings is None and not _runs(o, job):
+        if o.warnings is None and warnings_matter(job, o.pods):
             return Plan(ask=True)
         situation = with_job(begun, run, job, begun.status.start_time)
     return _tell(o, write_status(begun, ACCEPTED, job, situation), situation.again_after)
@@ -100,13 +100,6 @@ def _leaving(o: Observed, run: int, job: JobView | None) -> str:
 
 def _report_of(o: Observed, run: int) -> LatestReport | None:
     return o.report if o.report is not None and o.report.run == run else None
-
-
-def _runs(o: Observed, job: JobView) -> bool:
-    """Whether the Job has a container that runs, or needs none: then no warning tells more."""
-    if job.finished or job.suspended:
-        return True
-    return any(pod.job_uid == job.uid and not pod.over and pod.running_since is not None for pod in o.pods)
 
 
 def _finished(o: Observed) -> Plan:

@@ -9,9 +9,6 @@ from typing import NamedTuple
 from visionft_api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from visionft_api.status import Phase
 
-MAX_MESSAGE = 4096
-"""A scheduler's message about a large cluster can be longer; the CRD takes no more."""
-
 
 class Said(NamedTuple):
     """What a condition says: its status, reason and message."""
@@ -40,7 +37,7 @@ def merge(old: Sequence[Condition], said: Sayings, generation: int, now: datetim
                 type=kind.value,
                 status=new.status,
                 reason=new.reason,
-                message=new.message if len(new.message) <= MAX_MESSAGE else new.message[: MAX_MESSAGE - 1] + "…",
+                message=new.message,
                 observed_generation=generation,
                 last_transition_time=now if moved or was is None else was.last_transition_time,
             )

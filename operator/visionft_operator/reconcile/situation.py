@@ -87,10 +87,20 @@ def with_job(o: Observed, run: int, job: JobView, started: datetime | None) -> S
         if left is not None and left.total_seconds() <= 0:
             return Situation(_too_late(o, run, job, pods), None, o.now, failure)
         again_after = None if left is None else left.total_seconds()
-    sayings = _live(o, run, job, pods, failure)
-    if sayings[ConditionType.QUEUED].status == "True":
+    if warnings_matter(job, pods):
         again_after = min(again_after or LOOK_AGAIN_SECONDS, LOOK_AGAIN_SECONDS)
-    return Situation(sayings, started, failure=failure, again_after=again_after)
+    return Situation(_live(o, run, job, pods, failure), started, failure=failure, again_after=again_after)
+
+
+def warnings_matter(job: JobView, pods: Sequence[PodView]) -> bool:
+    """Whether only warning events tell why nothing runs: the Job has no pod, or its pod has a node but no container.
+
+    A pod that waits for the scheduler says so itself.
+    """
+    if job.finished or job.suspended or job.deleting:
+        return False
+    active = [pod for pod in pods if pod.job_uid == job.uid and not pod.over]
+    return all(pod.scheduled and pod.running_since is None for pod in active)
 
 
 def reported_result(o: Observed) -> Result:

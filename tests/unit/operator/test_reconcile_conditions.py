@@ -103,7 +103,9 @@ def test_a_pod_that_a_quota_forbids_is_told_from_the_jobs_warning() -> None:
 
 
 def test_warnings_are_asked_for_only_when_they_can_tell_something() -> None:
-    assert reconciled(observed(jobs=(job(),), pods=(pod(),), warnings=None)).ask
+    assert reconciled(observed(jobs=(job(),), warnings=None)).ask
+    assert reconciled(observed(jobs=(job(),), pods=(waiting("ContainerCreating"),), warnings=None)).ask
+    assert not reconciled(observed(jobs=(job(),), pods=(pod(),), warnings=None)).ask
     assert not reconciled(observed(jobs=(job(),), pods=(running(),), warnings=None)).ask
     assert not reconciled(observed(jobs=(ended(),), pods=(succeeded(),), warnings=None)).ask
 
@@ -265,6 +267,12 @@ def test_a_result_that_nobody_has_is_missing() -> None:
     status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(),))))
     assert conditions(status)["Succeeded"] == ("False", "ResultMissing")
     assert "VISIONFT_TERMINATION_LOG" in message(status, "Succeeded")
+
+
+def test_only_what_no_event_announces_is_looked_at_again() -> None:
+    assert reconciled(observed(jobs=(job(),), pods=(unschedulable(),))).again_after is None
+    assert reconciled(observed(jobs=(job(),), pods=(running(),))).again_after is None
+    assert reconciled(observed(jobs=(job(),), pods=(waiting("ContainerCreating"),))).again_after == 5
 
 
 def test_a_run_that_never_starts_in_time_ends() -> None:
