@@ -6,6 +6,7 @@ weights that the adapter learnt to correct. Merging into the original checkpoint
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +44,12 @@ def write_merged(model: Any, processor: Any, target: Path) -> Artifact:
         model.save_pretrained(draft)
         processor.save_pretrained(draft)
     return _artifact("merged", target)
+
+
+def remove(artifact: Artifact) -> None:
+    """Take back an artifact that was only a step on the way. Raises `StorageFailedError`."""
+    with writing_to(artifact.folder):
+        shutil.rmtree(artifact.folder)
 
 
 def merge(tuned: Any, adapter: Path) -> Any:

@@ -123,9 +123,11 @@ def run(
         progress.learn(evaluation=evaluation)
 
     progress.enter(Stage.EXPORT)
-    written = [adapter] if spec.output.adapter else []
+    written = [adapter]
     if spec.output.merged:
         written.append(export.write_merged(model, processor, place.merged))
+    if not spec.output.adapter:
+        export.remove(written.pop(0))
     artifacts = [_status_form(artifact, place) for artifact in written]
     progress.learn(artifacts=artifacts)
 

@@ -19,6 +19,7 @@ from visionft_trainer.families import Family
 from visionft_trainer.images import ImageRules, open_rgb, picture_name, read_bytes
 from visionft_trainer.ingest import Split
 from visionft_trainer.rows import Row
+from visionft_trainer.shapes import BadRowError
 
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
 PICTURE_CACHE_BYTES = 2**30  # processed pictures kept in memory; those beyond are processed again when met
@@ -88,9 +89,13 @@ class Pictures:
         return tensors
 
     def _process(self, row: Row) -> dict[str, torch.Tensor]:
-        images = [
-            open_rgb(read_bytes(picture, self._rules), picture_name(picture, self._rules)) for picture in row.pictures
-        ]
+        try:
+            images = [
+                open_rgb(read_bytes(picture, self._rules), picture_name(picture, self._rules))
+                for picture in row.pictures
+            ]
+        except BadRowError as error:  # ingest has found it sound
+            raise BadDatasetError(f"row {row.line}: {error}. The data changed while the run was reading it.") from None
         if not images:
             return {}
         for image in images:
