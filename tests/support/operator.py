@@ -21,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from sandbox import leash
 from sandbox.cluster import Cluster
 
 REPOSITORY = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ class OperatorProcess:
         }
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "visionft_operator"],
+                [sys.executable, "-IS", leash.__file__, sys.executable, "-m", "visionft_operator"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
