@@ -140,11 +140,17 @@ class Team:
         return [config_map.metadata.name for config_map in maps]
 
     def wait_running(self, name: str, seconds: float = 30) -> JsonObject:
-        """Wait until a pod of the resource trains and the status says so; return the pod."""
-        self.wait(name, "Running", "True", seconds=seconds)
-        alive = [pod for pod in self.pods(name) if pod["status"]["phase"] == "Running"]
-        assert alive, self.pods(name)
-        return alive[-1]
+        """Wait until a pod of the resource trains and has said so; return the pod.
+
+        Before its first report a trainer may not be ready to be told to stop.
+        """
+
+        def reports(found: JsonObject) -> bool:
+            now = condition(found, "Running")
+            return now.get("status") == "True" and ", stage " in now["message"]
+
+        said = condition(eventually(lambda: self.status(name), reports, seconds, f"{name} (reports)"), "Running")
+        return next(pod for pod in self.pods(name) if f"Pod {pod['metadata']['name']} " in said["message"])
 
     def delete_job(self, job: str) -> None:
         """Delete a Job by hand."""

@@ -74,7 +74,7 @@ def test_an_evicted_pod_is_replaced_without_backoff_and_resumes(faults: Team, na
     faults.release(name)
     faults.wait(name, "Succeeded", "True")
     (job,) = faults.jobs(name)
-    assert job["status"].get("failed", 0) == 0 or job["spec"]["backoffLimit"] == 0
+    assert job["spec"]["backoffLimit"] == 0  # a failure that counted would have ended the run
     assert faults.status(name)["run"] == 1
     assert {"PodReplaced", "TrainingResumed"} <= set(faults.events(name))
 
