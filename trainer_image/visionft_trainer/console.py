@@ -44,20 +44,21 @@ class Silence:
 
 
 class Lines:
-    """One line at each change of stage, and one every `LINE_SECONDS` in between."""
+    """One line at each change of stage and at a resumption, and one every `LINE_SECONDS` in between."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._stage: str | None = None
+        self._said: tuple[str, int | None] | None = None
         self._next = 0.0
 
     def show(self, snapshot: Snapshot) -> None:
         """Print when it is time to."""
         now = self._clock()
-        if snapshot.finished or (snapshot.stage == self._stage and now < self._next):
+        news = (snapshot.stage, snapshot.resumed_after)
+        if snapshot.finished or (news == self._said and now < self._next):
             return
-        self._stage = snapshot.stage
+        self._said = news
         self._next = now + LINE_SECONDS
         self._stream.write(f"{snapshot.percent:3d}%  {describe(snapshot)}\n")
         self._stream.flush()
@@ -95,6 +96,8 @@ class Bar:
 def describe(snapshot: Snapshot) -> str:
     """`training: step 40/600, loss 0.4312, 12 s left`."""
     words = STAGE_WORDS[snapshot.stage]
+    if snapshot.stage == Stage.TRAIN and snapshot.step is not None and snapshot.step == snapshot.resumed_after:
+        return f"{words}: resumes after step {snapshot.step}/{snapshot.total_steps}, from its checkpoint"
     if snapshot.stage == Stage.TRAIN and snapshot.step is not None:
         figures = [f"step {snapshot.step}/{snapshot.total_steps}"]
         if snapshot.loss is not None:

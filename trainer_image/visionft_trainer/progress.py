@@ -33,6 +33,8 @@ class Snapshot:
     done: int = 0
     """Of `total`, within the stage: rows, answers or steps."""
     total: int | None = None
+    resumed_after: int | None = None
+    """The step whose checkpoint this training goes on from."""
     step: int | None = None
     total_steps: int | None = None
     epoch: float | None = None
@@ -89,6 +91,10 @@ class Progress:
     def tick(self, done: int, total: int | None = None) -> None:
         """`done` of `total` rows or answers of the current stage."""
         self._change(done=done, total=total)
+
+    def resume(self, step: int, total_steps: int) -> None:
+        """Training goes on from the checkpoint of `step`."""
+        self._change(done=step, total=total_steps, resumed_after=step, step=step, total_steps=total_steps)
 
     def trained(
         self,

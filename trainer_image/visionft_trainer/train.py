@@ -69,6 +69,8 @@ def train(
     if resumed is not None and step_of(resumed) >= total:
         trainer.load_weights(resumed)
         return Trained(total, total, _history(resumed))
+    if resumed is not None:
+        progress.resume(step_of(resumed), total)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return Trained(trainer.state.global_step, total, list(trainer.state.log_history))
 
