@@ -27,7 +27,7 @@ def login(**kwargs: Any) -> Any:
     return kopf_login(**kwargs)
 
 
-@kopf.on.startup(registry=registry)
+@kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
 async def start(settings: kopf.OperatorSettings, memo: Operator, **_: Any) -> None:
     """Build what the handlers share, before the first watch starts."""
     configure_kopf(settings)
@@ -59,18 +59,23 @@ async def pod_event(event: kopf.RawEvent, memo: Operator, **_: Any) -> None:
 
 
 def main() -> None:
-    """Run the operator until SIGTERM. Exits with 2 when a setting cannot be used."""
+    """Run the operator until SIGTERM. Exits with 1 when it cannot go on: whoever started it should start it again."""
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:
         sys.exit(f"visionft-operator: {error}")
     logs.configure(settings.log_level)
-    logging.getLogger(__name__).info("visionft operator starts", extra={"fields": {"settings": settings}})
-    kopf.run(
-        registry=registry,
-        memo=Operator(settings),
-        # Two operators would only do the same thing twice; the Deployment sees to one. No peering objects are needed.
-        standalone=True,
-        clusterwide=not settings.watch_namespace,
-        namespaces=[settings.watch_namespace] if settings.watch_namespace else [],
-    )
+    logger = logging.getLogger(__name__)
+    logger.info("visionft operator starts", extra={"fields": {"settings": settings}})
+    try:
+        kopf.run(
+            registry=registry,
+            memo=Operator(settings),
+            # Two operators would only do the same thing twice; the Deployment sees to one. Peering is not needed.
+            standalone=True,
+            clusterwide=not settings.watch_namespace,
+            namespaces=[settings.watch_namespace] if settings.watch_namespace else [],
+        )
+    except Exception:
+        logger.critical("the operator ends", exc_info=True)
+        sys.exit(1)

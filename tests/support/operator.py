@@ -47,7 +47,7 @@ class OperatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._report_port, self.metrics_port = _free_ports(2)
         self._settings = settings
-        self.log_file = cluster.data / f"{account}.log"
+        self.log_file = cluster.data / f"{account}-{self.metrics_port}.log"
 
     def install(self) -> None:
         """Apply the CRD and deploy/'s namespace, service account and rights."""

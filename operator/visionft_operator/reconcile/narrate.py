@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from visionft_api.conditions import Condition, ConditionType, Reason, find_condition
 from visionft_api.status import VisionFineTuneStatus
 
+from visionft_operator.reconcile.history import is_final
 from visionft_operator.reconcile.plan import Note
 
 
@@ -76,7 +77,7 @@ def _waiting(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> 
 def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
     failed = new.last_failure
     known = old.last_failure.pod_name if old.last_failure else None
-    if failed is not None and failed.pod_name != known and failed.run == run and not _final(new):
+    if failed is not None and failed.pod_name != known and failed.run == run and not is_final(new):
         running = find_condition(new.conditions, ConditionType.RUNNING)
         replaced = running is not None and running.reason == Reason.POD_FAILED
         message = running.message if running and replaced else failed.message or ""
@@ -98,7 +99,7 @@ def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *,
 
 def _end(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
     now = find_condition(new.conditions, ConditionType.SUCCEEDED)
-    if not run or now is None or now.status == "Unknown" or (_final(old) and not fresh):
+    if not run or now is None or now.status == "Unknown" or (is_final(old) and not fresh):
         return
     if now.status == "True":
         yield Note("Normal", now.reason, now.message, run)
@@ -114,8 +115,3 @@ def _moved(old: VisionFineTuneStatus, new: VisionFineTuneStatus, kind: Condition
     if now is None or (before is not None and (before.status, before.reason) == (now.status, now.reason)):
         return None
     return now
-
-
-def _final(status: VisionFineTuneStatus) -> bool:
-    succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
-    return succeeded is not None and succeeded.status != "Unknown"

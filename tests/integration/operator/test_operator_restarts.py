@@ -134,6 +134,14 @@ def test_it_can_be_kept_to_one_namespace(
     outside.wait("digits", "Succeeded", "True")
 
 
+def test_an_operator_that_cannot_start_ends_and_says_why(operator: OperatorProcess, operator_cluster: Cluster) -> None:
+    taken = f"127.0.0.1:{operator.metrics_port}"
+    second = OperatorProcess(operator_cluster, metrics_bind=taken)
+    second.start(wait=False)
+    eventually(lambda: second.running, lambda running: not running)
+    assert any("address already in use" in line.get("exception", "") for line in second.log_lines())
+
+
 def test_sigterm_ends_it_within_the_grace_period(team: Team, operator: OperatorProcess) -> None:
     begin = time.monotonic()
     operator.stop()
