@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def resolved(self) -> Path:
+        """File of what the run began with."""
+        return self.path / "resolved.json"
+
+    @property
     def baseline(self) -> Path:
         """File of the base model's measurement."""
         return self.path / "baseline.json"

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
 from visionft_trainer import atomic, folder, ingest, libraries, source
-from visionft_trainer.errors import writing_to
+from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
 from visionft_trainer.progress import Progress
 from visionft_trainer.report import Result, RowCounts, curve_of, read_result, write_result
@@ -49,7 +50,9 @@ def run(
     place = folder.claim(run_file, settings)
     finished = read_result(place)
     if finished is not None:
-        log.warning("this run was already complete; its result is in %s", place.result)
+        log.warning(
+            "this run was already complete (%s); to run again set spec.runPolicy.rerun to a new text", place.result
+        )
         progress.enter(Stage.REPORT)
         progress.learn(evaluation=finished.evaluation, artifacts=finished.artifacts, resolved=finished.resolved)
         progress.finish()
@@ -57,9 +60,17 @@ def run(
     started = clock()
 
     progress.enter(Stage.INGEST)
+    begun = _read_resolved(place)
     data = ingest.ingest(spec, settings, progress.tick)
-    files = source.locate(spec.model, settings)
+    if begun is not None and begun.dataset_digest != data.digest:
+        raise BadDatasetError(
+            f"spec.dataset: the data has changed since run {place.owner.run} began, which was interrupted. Bring the "
+            "old data back, or set spec.runPolicy.rerun to a new text to begin the next run with the new data."
+        )
+    files = source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
     resolved = Resolved(model_revision=files.revision, dataset_digest=data.digest, spec_hash=run_file.spec_hash)
+    with writing_to(place.resolved):
+        atomic.write_text(place.resolved, resolved.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     progress.learn(resolved=resolved)
 
     progress.enter(Stage.PREPROCESS)
@@ -148,6 +159,14 @@ def run(
     write_result(place, result)
     progress.finish()
     return result
+
+
+def _read_resolved(place: RunFolder) -> Resolved | None:
+    """What an earlier pod of this run began with."""
+    try:
+        return Resolved.model_validate_json(place.resolved.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _once(place: RunFolder, measure: Callable[[], Measurement]) -> Measurement:

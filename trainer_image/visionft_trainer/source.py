@@ -33,8 +33,10 @@ class ModelFiles:
     """Commit on the hub; None for a folder."""
 
 
-def locate(spec: ModelSpec, settings: Settings) -> ModelFiles:
+def locate(spec: ModelSpec, settings: Settings, commit: str | None = None) -> ModelFiles:
     """Find (from the hub: download) the model's files and check that they can be trained.
+
+    `commit` is the hub's commit that this run began with, so that a moved branch changes nothing.
 
     Raises:
         BadModelError: missing, incomplete or not of a supported family.
@@ -49,7 +51,7 @@ def locate(spec: ModelSpec, settings: Settings) -> ModelFiles:
     else:
         field = "spec.model.name"
         identity = str(spec.name)
-        folder = _download(identity, spec.revision)
+        folder = _download(identity, commit or spec.revision)
         revision = folder.name
     return ModelFiles(folder, check_folder(folder, f"{field}: {identity}"), identity, revision)
 

@@ -103,6 +103,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     folder: Path
     tokens: list[str | None]
+    paths: list[str]
 
     def do_GET(self) -> None:
         self._answer(body=True)
@@ -114,6 +115,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.tokens.append(self.headers.get("Authorization"))
         path = self.path.partition("?")[0]
         names = sorted(file.name for file in self.folder.iterdir())
+        self.paths.append(path)
         if path.startswith("/api/models/org/tiny/revision/"):
             siblings = [{"rfilename": name} for name in names]
             self._json({"id": "org/tiny", "sha": COMMIT, "siblings": siblings, "private": False, "tags": []}, body)
@@ -145,14 +147,13 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hub(folder: Path) -> Iterator[tuple[str, list[str | None]]]:
-    tokens: list[str | None] = []
-    handler = type("ThisHub", (Hub,), {"folder": folder, "tokens": tokens})
+def hub(folder: Path) -> Iterator[tuple[str, type[Hub]]]:
+    handler = type("ThisHub", (Hub,), {"folder": folder, "tokens": [], "paths": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", tokens
+        yield f"http://127.0.0.1:{server.server_address[1]}", handler
     finally:
         server.shutdown()
         server.server_close()
@@ -167,33 +168,41 @@ from visionft_trainer import source
 from visionft_trainer.errors import RunError
 from visionft_trainer.settings import Settings
 try:
-    files = source.locate(ModelSpec(name=sys.argv[1]), Settings())
+    files = source.locate(ModelSpec(name=sys.argv[1]), Settings(), *sys.argv[2:])
 except RunError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 print(files.identity, files.revision, *sorted(file.name for file in files.folder.iterdir()))
 """
 
 
-def fetch(tmp_path: Path, endpoint: str, name: str) -> tuple[int, str]:
+def fetch(tmp_path: Path, endpoint: str, *arguments: str) -> tuple[int, str]:
     """In a process of its own: the hub's client reads its address when it is imported."""
     import os
     import subprocess
     import sys
 
     env = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "s3cret"}
-    done = subprocess.run([sys.executable, "-c", FETCH, name], capture_output=True, text=True, env=env, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", FETCH, *arguments], capture_output=True, text=True, env=env, timeout=120
+    )
     return done.returncode, done.stdout + done.stderr
 
 
 def test_model_by_name_comes_from_the_hub(place: Path, tmp_path: Path) -> None:
     (place / "models" / "tiny" / "evil.py").write_text("raise SystemExit")
-    with hub(place / "models" / "tiny") as (endpoint, tokens):
+    with hub(place / "models" / "tiny") as (endpoint, seen):
         status, text = fetch(tmp_path, endpoint, "org/tiny")
         assert status == 0, text
         assert text.startswith(f"org/tiny {COMMIT} chat_template.jinja config.json")
         assert "model.safetensors" in text
         assert "evil.py" not in text
-        assert "Bearer s3cret" in tokens
+        assert "Bearer s3cret" in seen.tokens
+        assert "/api/models/org/tiny/revision/main" in seen.paths
+
+        seen.paths.clear()
+        status, text = fetch(tmp_path / "fresh", endpoint, "org/tiny", COMMIT)
+        assert status == 0, text
+        assert "/api/models/org/tiny/revision/main" not in seen.paths
 
         status, text = fetch(tmp_path, endpoint, "org/other")
         assert status == 1

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.tiny_spec import OUTPUT_CLAIM, tiny_run
+from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
 from visionft_api.status import Stage
 from visionft_trainer import evaluate, pipeline
 from visionft_trainer.digest import folder_digest
-from visionft_trainer.errors import Interrupted
+from visionft_trainer.errors import BadDatasetError, Interrupted
 from visionft_trainer.progress import Progress, Snapshot
 from visionft_trainer.report import Result
 from visionft_trainer.settings import Settings
@@ -158,6 +158,21 @@ def test_trained_run_is_not_trained_again(pod: Callable[[str], Pod], monkeypatch
     adapter = folder_digest(broken.folder / "adapter") if (broken.folder / "adapter").exists() else None
     result = broken.run()
     assert adapter in (None, result.artifacts[0].digest)
+
+
+def test_data_that_changed_in_between_is_refused(pod: Callable[[str], Pod], place: Path) -> None:
+    broken = pod("broken")
+    with pytest.raises(Interrupted):
+        broken.run(lambda snapshot: snapshot.step == 2)
+    rows = place / DATA_CLAIM / "train.jsonl"
+    saved = rows.read_bytes()
+    rows.write_bytes(saved.replace(b"Two and two", b"One and one"))
+    try:
+        with pytest.raises(BadDatasetError, match=r"has changed since run 1 began.*spec\.runPolicy\.rerun"):
+            broken.run()
+    finally:
+        rows.write_bytes(saved)
+    assert broken.run().steps == STEPS
 
 
 def test_finished_run_only_reports(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
