@@ -19,7 +19,7 @@ def check(run_file: RunFile, settings: Settings, progress: Progress, stream: Tex
     data = ingest.ingest(spec, settings, progress.tick)
     files = source.locate(spec.model, settings)
     progress.enter(Stage.PREPROCESS)
-    libraries.prepare(spec.resources)
+    libraries.prepare(spec.resources, settings.device)
     from visionft_trainer import load, preprocess
 
     processor = load.load_processor(files, spec)

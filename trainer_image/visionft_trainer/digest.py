@@ -1,6 +1,6 @@
 """The digest of a folder, one that anybody can check with sha256sum.
 
-It is the sha256 of a manifest with one line `<sha256>  <path>` for each file, sorted by path, which is the output of
+It is the sha256 of a manifest that has a line `<sha256>  <path>` for each file, sorted by path. In the folder:
 
     find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum
 """

@@ -2,6 +2,7 @@
 
 <output.pvc.path, or the resource's name>/run-N/
     owner.json      which resource and run this is; another resource is refused
+    resolved.json   the model revision and the data that the run began with; a later pod goes on with the same
     baseline.json   how the base model answers; measured once, also when the run is interrupted
     checkpoints/    what an interrupted run resumes from
     adapter/        the LoRA weights           } each written whole

@@ -13,10 +13,14 @@ from visionft_api.spec import ResourcesSpec
 NOISY_LOGGERS = ("bitsandbytes", "peft", "accelerate", "datasets", "huggingface_hub", "httpx2", "PIL")
 
 
-def prepare(resources: ResourcesSpec) -> None:
-    """To be called before the first of these libraries is imported. What the environment says already stays."""
+def prepare(resources: ResourcesSpec, device: str) -> None:
+    """To be called before the first of these libraries is imported. What the environment says already stays.
+
+    `device` is that of the settings: auto, cpu or cuda.
+    """
+    on_gpu = device == "cuda" or (device == "auto" and resources.gpus > 0)
     # Several visible GPUs would make transformers' Trainer spread one process over all of them.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0" if resources.gpus else "")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0" if on_gpu else "")
     # Threads that wait by spinning take the cores from each other as soon as the machine does anything else: a step of
     # the demo then takes 3.1 s in place of 0.4 s (2 cores, load 8).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

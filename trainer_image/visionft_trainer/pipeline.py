@@ -74,7 +74,7 @@ def run(
     progress.learn(resolved=resolved)
 
     progress.enter(Stage.PREPROCESS)
-    libraries.prepare(spec.resources)
+    libraries.prepare(spec.resources, settings.device)
     from visionft_trainer import adapt, evaluate, export, load, preprocess, train
 
     device = load.choose_device(spec, settings)

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from visionft_trainer import libraries
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.libraries import threads
 from visionft_trainer.places import claim_folder, in_claim
@@ -70,3 +71,19 @@ def test_threads(allowed: str, present: int, expected: int) -> None:
     from visionft_api.quantities import parse_cpu
 
     assert threads(Decimal(parse_cpu(allowed)), present) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "visible"), [("auto", 0, ""), ("auto", 1, "0"), ("cpu", 1, ""), ("cuda", 0, "0")]
+)
+def test_one_gpu_is_seen_or_none(device: str, gpus: int, visible: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from visionft_api.spec import ResourcesSpec
+
+    monkeypatch.setattr(libraries, "quiet", lambda: None)
+    monkeypatch.setattr(libraries.os, "environ", environment := {})
+    libraries.prepare(ResourcesSpec(gpus=gpus, cpu="2"), device)
+    assert environment["CUDA_VISIBLE_DEVICES"] == visible
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    environment["CUDA_VISIBLE_DEVICES"] = "3"
+    libraries.prepare(ResourcesSpec(gpus=gpus), device)
+    assert environment["CUDA_VISIBLE_DEVICES"] == "3"
