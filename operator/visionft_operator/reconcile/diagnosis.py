@@ -10,6 +10,7 @@ from visionft_api.conditions import Reason
 from visionft_api.exit_codes import ExitCode, explain
 from visionft_api.termination import decode
 
+from visionft_operator.build_job import FAIL_AT_ONCE
 from visionft_operator.reconcile.views import PodView, Warned
 
 IMAGE_REASONS = frozenset(
@@ -60,9 +61,9 @@ class Failure:
     disrupted: bool = False
 
     @property
-    def while_retried(self) -> str:
-        """The message for as long as the run has not ended."""
-        return self.message if self.disrupted else f"{self.message} A replacement is on its way."
+    def hopeless(self) -> bool:
+        """Whether the Job fails at once for it, because trying again cannot mend it."""
+        return not self.disrupted and self.exit_code in FAIL_AT_ONCE
 
 
 def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:

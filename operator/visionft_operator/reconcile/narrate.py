@@ -75,13 +75,7 @@ def _waiting(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> 
 
 
 def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
-    failed = new.last_failure
-    known = old.last_failure.pod_name if old.last_failure else None
-    if failed is not None and failed.pod_name != known and failed.run == run and not is_final(new):
-        running = find_condition(new.conditions, ConditionType.RUNNING)
-        replaced = running is not None and running.reason == Reason.POD_FAILED
-        message = running.message if running and replaced else failed.message or ""
-        yield Note("Warning", "PodReplaced", message, run, failed.pod_name or "")
+    yield from _replacement(old, new, run)
     now = _moved(old, new, ConditionType.RUNNING)
     if now is not None and now.status == "Unknown":
         yield Note("Warning", now.reason, now.message, run, now.last_transition_time.isoformat())
@@ -95,6 +89,18 @@ def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *,
     if baseline and (fresh or not (old.evaluation and old.evaluation.baseline)):
         values = ", ".join(f"{metric} {value}" for metric, value in sorted(baseline.items()))
         yield Note("Normal", "BaselineMeasured", f"Before tuning, the base model measures: {values}.", run)
+
+
+def _replacement(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> Iterator[Note]:
+    """A pod that failed and is, or has been, replaced. The last one of a run that fails is told with the run's end."""
+    failed, running = new.last_failure, find_condition(new.conditions, ConditionType.RUNNING)
+    known = old.last_failure.pod_name if old.last_failure else None
+    if failed is None or running is None or failed.pod_name == known or failed.run != run:
+        return
+    if running.reason == Reason.FINISHED or is_final(new):
+        return
+    message = running.message if running.reason == Reason.POD_FAILED else failed.message or ""
+    yield Note("Warning", "PodReplaced", message, run, failed.pod_name or "")
 
 
 def _end(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:

@@ -130,7 +130,7 @@ def _live(
 ) -> dict[ConditionType, Said]:
     active = [pod for pod in pods if not pod.over]
     if not active:
-        return _between(o, run, job, failure)
+        return _between(o, run, job, pods, failure)
     pod = active[-1]
     lost = diagnose_lost(pod)
     if lost is not None:
@@ -144,18 +144,30 @@ def _live(
     return _waiting(run, Said("True", waiting.reason, waiting.message), failure)
 
 
-def _between(o: Observed, run: int, job: JobView, failure: Failure | None) -> dict[ConditionType, Said]:
-    """The Job has no pod now: none yet, or a failed one is about to be replaced, or none is allowed."""
-    refused = next(
-        (w for w in reversed(o.warnings or ()) if w.object_uid == job.uid and w.reason == "FailedCreate"), None
-    )
-    if refused is not None:
+def _between(
+    o: Observed, run: int, job: JobView, pods: Sequence[PodView], failure: Failure | None
+) -> dict[ConditionType, Said]:
+    """The Job has no pod now: none yet, or a failed one is about to be replaced, or no more is tried or allowed."""
+    if failure is not None and _gives_up(job, pods, failure):
+        said = Said("False", Reason.FINISHED, f"{failure.message} Run {run} ends.")
+        return {**_running(run, said), ConditionType.QUEUED: Said("False", Reason.FINISHED, f"Run {run} ends.")}
+    youngest = max((pod.created for pod in pods), default=job.created)
+    refusals = [w for w in o.warnings or () if w.object_uid == job.uid and w.reason == "FailedCreate"]
+    if refusals and (refusals[-1].last_seen or o.now) >= youngest:
+        said_why = refusals[-1].message.rstrip(". ")
         message = (
-            f"The pod cannot be created: {refused.message.rstrip('. ')}. Lift what forbids it (a quota, an admission "
-            "policy) or ask for less in spec.resources; the Job keeps trying."
+            f"The pod cannot be created: {said_why}. Lift what forbids it (a quota, an admission policy) or ask for "
+            "less in spec.resources; the Job keeps trying."
         )
         return _waiting(run, Said("True", Reason.CREATION_REFUSED, message), failure)
     return _waiting(run, Said("True", Reason.WAITING_FOR_POD, f"Job {job.name} is about to create a pod."), failure)
+
+
+def _gives_up(job: JobView, pods: Sequence[PodView], failure: Failure) -> bool:
+    """Whether the Job is about to fail: a pod's end is known a moment before the Job controller has drawn from it."""
+    counted = [found for pod in pods if (found := diagnose_failure(pod)) is not None and not found.disrupted]
+    spent = job.backoff_limit is not None and len(counted) > job.backoff_limit
+    return failure.hopeless or (spent and not failure.disrupted) or job.is_true("FailureTarget")
 
 
 def _training(o: Observed, pod: PodView) -> str:
@@ -177,7 +189,7 @@ def _waiting(run: int, queued: Said, failure: Failure | None = None) -> dict[Con
     running = (
         Said("False", Reason.NOT_STARTED, f"Run {run} has not started.")
         if failure is None
-        else Said("False", Reason.POD_FAILED, failure.while_retried)
+        else Said("False", Reason.POD_FAILED, _replaced(failure))
     )
     return {
         ConditionType.QUEUED: queued,
@@ -186,6 +198,10 @@ def _waiting(run: int, queued: Said, failure: Failure | None = None) -> dict[Con
         ConditionType.ARTIFACT_READY: NOTHING_WRITTEN,
         ConditionType.SUCCEEDED: _in_progress(run),
     }
+
+
+def _replaced(failure: Failure) -> str:
+    return failure.message if failure.disrupted else f"{failure.message} A replacement is on its way."
 
 
 def _running(run: int, running: Said) -> dict[ConditionType, Said]:

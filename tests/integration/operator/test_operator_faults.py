@@ -85,6 +85,8 @@ def test_a_bad_dataset_fails_at_once_and_names_file_and_row(faults: Team) -> Non
     assert len(faults.pods("dataset")) == 1
     assert faults.status("dataset")["lastFailure"]["exitCode"] == 11
     assert faults.status("dataset")["phase"] == "Failed"
+    assert faults.events("dataset")[-1] == "Failed"
+    assert "PodReplaced" not in faults.events("dataset")
 
 
 def test_a_crash_is_tried_again_until_the_backoff_is_spent(faults: Team) -> None:

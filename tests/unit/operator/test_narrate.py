@@ -9,6 +9,7 @@ from support.observed import (
     ended,
     failed,
     job,
+    message,
     observed,
     pod,
     report,
@@ -81,6 +82,18 @@ def test_a_refusal_and_a_failure_are_warnings_with_their_reason() -> None:
     last = plan.notes[-1]
     assert (last.type, last.reason) == ("Warning", "Failed")
     assert last.message.startswith("BadDataset: ")
+
+
+def test_a_failure_that_ends_the_run_does_not_promise_a_replacement() -> None:
+    """The pod's end is seen a moment before the Job's."""
+    for last in (failed(11), failed(1)):
+        vft = resource(runPolicy={"backoffLimit": 0})
+        o, _ = tell(observed(vft), jobs=(job(vft),), pods=(running(),))
+        o, told = tell(o, pods=(last,))
+        assert told == []
+        assert "replacement" not in message(o.status, "Running")
+        _, told = tell(o, jobs=(ended(vft, condition="Failed", reason="BackoffLimitExceeded"),))
+        assert told == ["Failed"]
 
 
 def test_a_job_that_was_deleted_by_hand_is_told_when_it_is_back() -> None:

@@ -102,6 +102,12 @@ def test_a_pod_that_a_quota_forbids_is_told_from_the_jobs_warning() -> None:
     assert "exceeded quota: gpus" in message(status, "Queued")
 
 
+def test_a_quota_of_yesterday_is_not_told_again() -> None:
+    warning = Warned("uid-job-1", "FailedCreate", "exceeded quota", ago(60))
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(failed(1),), warnings=(warning,))))
+    assert conditions(status)["Queued"] == ("True", "WaitingForPod")
+
+
 def test_warnings_are_asked_for_only_when_they_can_tell_something() -> None:
     assert reconciled(observed(jobs=(job(),), warnings=None)).ask
     assert reconciled(observed(jobs=(job(),), pods=(waiting("ContainerCreating"),), warnings=None)).ask
