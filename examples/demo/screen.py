@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from typing import TextIO
 BOLD, DIM, GREEN, RED = "1", "2", "32", "31"
 STEP_WIDTH = 12
 """Columns for the name of a step."""
+MAX_TEXT_WIDTH = 100
+"""Columns; longer lines are hard to read."""
 
 
 @dataclass
@@ -61,8 +65,13 @@ class Screen:
         self.line(f"\n{self.style('$', DIM)} {text}")
 
     def failure(self, sentence: str) -> None:
-        """Why it did not work."""
-        self.line(f"\n{self.style('✗', RED)} {sentence}")
+        """Why it did not work; long sentences are wrapped, lines of a log are left as they are."""
+        width = min(shutil.get_terminal_size().columns, MAX_TEXT_WIDTH)
+        first, *rest = sentence.splitlines() or [""]
+        head, *tail = textwrap.wrap(first, width - 2, break_long_words=False, break_on_hyphens=False) or [""]
+        self.line(f"\n{self.style('✗', RED)} {head}")
+        for text in [*(f"  {part}" for part in tail), *rest]:
+            self.line(text)
 
     def _clear(self) -> None:
         """Take back the name of a step under way."""
