@@ -68,7 +68,7 @@ def generate(
     return answers
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what a model caches meanwhile must still serve training
 def _answers(model: Any, batch: dict[str, torch.Tensor], max_new_tokens: int, processor: Any) -> list[str]:
     from transformers import GenerationConfig
 
