@@ -13,11 +13,12 @@ HASH_LENGTH = 16
 
 
 def spec_hash(spec: VisionFineTuneSpec) -> str:
-    """Hash over what the artifacts and the verdict depend on.
+    """Hash over what the artifacts and the measured values depend on.
 
     That is model, dataset, adapter, training, evaluation and output, the number of GPUs and nodes (they change the
-    batch), the trainer's image and environment, and `runPolicy.rerun`. Names of Secrets are left out (a new token
-    trains nothing new), and so are memory, CPUs, labels, node selection, deadlines, TTL, drift and queue.
+    batch), the trainer's image and environment, and `runPolicy.rerun`. Left out are gates (they are held against what
+    was measured, without training anew), how often checkpoints are saved, names of Secrets (a new token trains nothing
+    new), memory, CPUs, labels, node selection, deadlines, TTL, drift and queue.
 
     Fields at their default are left out too, so that a later version can add a field without retraining everything.
     """
@@ -25,8 +26,8 @@ def spec_hash(spec: VisionFineTuneSpec) -> str:
         "model": _without_defaults(spec.model),
         "dataset": _without_defaults(spec.dataset),
         "adapter": _without_defaults(spec.adapter),
-        "training": _without_defaults(spec.training),
-        "evaluation": _without_defaults(spec.evaluation),
+        "training": _without_defaults(spec.training, "checkpoints"),
+        "evaluation": _without_defaults(spec.evaluation, "gates"),
         "output": _without_defaults(spec.output),
         "gpus": spec.resources.gpus,
         "nodes": spec.resources.nodes,
@@ -39,11 +40,11 @@ def spec_hash(spec: VisionFineTuneSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
-def _without_defaults(model: BaseModel) -> dict[str, Any]:
+def _without_defaults(model: BaseModel, *left_out: str) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        if name == "secret_ref" or value == field.get_default(call_default_factory=True):
+        if name in ("secret_ref", *left_out) or value == field.get_default(call_default_factory=True):
             continue
         kept[field.alias or name] = _without_defaults(value) if isinstance(value, BaseModel) else value
     return kept

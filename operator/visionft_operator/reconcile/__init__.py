@@ -18,9 +18,10 @@ from visionft_api.support import unsupported
 from visionft_operator.ingest.store import LatestReport
 from visionft_operator.reconcile.children import children, leftovers
 from visionft_operator.reconcile.conditions import Said, Sayings, merge, phase_of
-from visionft_operator.reconcile.history import begin_run, is_final
+from visionft_operator.reconcile.history import begin_run, is_final, with_entry
 from visionft_operator.reconcile.narrate import narrate
 from visionft_operator.reconcile.observed import Observed
+from visionft_operator.reconcile.outcome import judge_again
 from visionft_operator.reconcile.plan import Plan
 from visionft_operator.reconcile.runs import choose_run, job_of_run
 from visionft_operator.reconcile.situation import warnings_matter, with_job, without_job
@@ -47,7 +48,7 @@ def reconcile(o: Observed) -> Plan:
     run = choose_run(digest, o.status.run, known, o.jobs)
     job = job_of_run(run, o.jobs)
     if run == o.status.run and is_final(o.status):
-        return replace(_finished(o), after=leftovers(o, resource, run, job))
+        return replace(_finished(o, resource), after=leftovers(o, resource, run, job))
     return _advance(o, resource, run, digest, job)
 
 
@@ -102,9 +103,15 @@ def _report_of(o: Observed, run: int) -> LatestReport | None:
     return o.report if o.report is not None and o.report.run == run else None
 
 
-def _finished(o: Observed) -> Plan:
-    """The run has ended and the status says how: nothing about it changes any more."""
-    return _tell(o, _with_sayings(o, {ConditionType.ACCEPTED: ACCEPTED}), None)
+def _finished(o: Observed, resource: VisionFineTune) -> Plan:
+    """The run has ended and the status says how: nothing about it changes any more, but what the gates make of it."""
+    sayings = {ConditionType.ACCEPTED: ACCEPTED}
+    judged = judge_again(resource.spec, o.status)
+    if judged is None:
+        return _tell(o, _with_sayings(o, sayings), None)
+    sayings[ConditionType.SUCCEEDED], evaluation = judged
+    status = _with_sayings(o, sayings).model_copy(update={"evaluation": evaluation})
+    return _tell(o, status.model_copy(update={"history": with_entry(status, o.now)}), None)
 
 
 def _stand_still(o: Observed, refused: Said) -> Plan:

@@ -26,7 +26,7 @@ def _narrate(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: i
     yield from _children(old, new, run)
     yield from _waiting(old, new, run)
     yield from _progress(old, new, run, fresh=fresh)
-    yield from _end(old, new, run, fresh=fresh)
+    yield from _end(old, new, run, generation, fresh=fresh)
 
 
 def _accepted(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: int) -> Iterator[Note]:
@@ -103,16 +103,22 @@ def _replacement(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int)
     yield Note("Warning", "PodReplaced", message, run, failed.pod_name or "")
 
 
-def _end(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
+def _end(
+    old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, generation: int, *, fresh: bool
+) -> Iterator[Note]:
     now = find_condition(new.conditions, ConditionType.SUCCEEDED)
-    if not run or now is None or now.status == "Unknown" or (is_final(old) and not fresh):
+    if not run or now is None or now.status == "Unknown":
         return
+    judged_again = is_final(old) and not fresh
+    if judged_again and _moved(old, new, ConditionType.SUCCEEDED) is None:
+        return
+    once_per = str(generation) if judged_again else ""
     if now.status == "True":
-        yield Note("Normal", now.reason, now.message, run)
+        yield Note("Normal", now.reason, now.message, run, once_per)
     elif now.reason == Reason.GATES_FAILED:
-        yield Note("Warning", now.reason, now.message, run)
+        yield Note("Warning", now.reason, now.message, run, once_per)
     else:
-        yield Note("Warning", "Failed", f"{now.reason}: {now.message}", run)
+        yield Note("Warning", "Failed", f"{now.reason}: {now.message}", run, once_per)
 
 
 def _moved(old: VisionFineTuneStatus, new: VisionFineTuneStatus, kind: ConditionType) -> Condition | None:

@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from visionft_api.conditions import ConditionType, Reason
+from visionft_api.conditions import ConditionType, Reason, find_condition
 from visionft_api.spec import VisionFineTuneSpec
-from visionft_api.status import Artifact, Evaluation, Metrics, Resolved
+from visionft_api.status import Artifact, Evaluation, Metrics, Resolved, Verdict, VisionFineTuneStatus
 from visionft_api.termination import decode
 
 from visionft_operator.reconcile.conditions import NOTHING_WRITTEN, Said, Sayings
 from visionft_operator.reconcile.diagnosis import Failure
 from visionft_operator.reconcile.views import JobView, PodView
 
+VERDICTS: dict[Reason, Verdict] = {
+    Reason.GATES_PASSED: "Passed",
+    Reason.GATES_FAILED: "Failed",
+    Reason.COMPLETED: "NoGates",
+}
 RERUN = "Then start a new run by setting spec.runPolicy.rerun to a new text."
 
 
@@ -111,8 +116,14 @@ def _success(spec: VisionFineTuneSpec, job: JobView, result: Result, told: bool)
             f"has it. Look at {_place(spec)}; with an image of your own in spec.podTemplate.image, have it write the "
             f"file that VISIONFT_TERMINATION_LOG names. {RERUN}",
         )
-    compared = _compared(result.evaluation)
-    if not gates or tuned is None:
+    return _judged(spec, result.evaluation)
+
+
+def _judged(spec: VisionFineTuneSpec, evaluation: Evaluation | None) -> Said:
+    """What the gates say of the measured values."""
+    tuned = evaluation.tuned if evaluation else None
+    compared = _compared(evaluation)
+    if not spec.evaluation.gates or tuned is None:
         said = f" {compared}." if compared else ""
         return Said("True", Reason.COMPLETED, f"The run is complete; no gates were set.{said}")
     passed, said = judge(spec, tuned)
@@ -121,17 +132,26 @@ def _success(spec: VisionFineTuneSpec, job: JobView, result: Result, told: bool)
     return Said(
         "False",
         Reason.GATES_FAILED,
-        f"The tuned model misses a gate: {said}. {compared}. The artifacts are kept. Train longer or on more rows, or "
-        "relax spec.evaluation.gates; either starts a new run.",
+        f"The tuned model misses a gate: {said}. {compared}. The artifacts are kept. Train longer or on more rows, "
+        "which starts a new run, or relax spec.evaluation.gates, which judges this one anew.",
     )
+
+
+def judge_again(spec: VisionFineTuneSpec, status: VisionFineTuneStatus) -> tuple[Said, Evaluation] | None:
+    """Hold what a run has measured against the gates as they are now; None where nothing can be judged."""
+    succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
+    evaluation = status.evaluation
+    if succeeded is None or succeeded.reason not in VERDICTS or evaluation is None or not evaluation.tuned:
+        return None
+    said = _judged(spec, evaluation)
+    return said, evaluation.model_copy(update={"verdict": VERDICTS[Reason(said.reason)]})
 
 
 def _with_verdict(result: Result, said: Said) -> Result:
     """The verdict is the operator's: from the gates of the spec, whatever image has trained."""
-    verdicts = {Reason.GATES_PASSED: "Passed", Reason.GATES_FAILED: "Failed", Reason.COMPLETED: "NoGates"}
-    if result.evaluation is None or said.reason not in verdicts:
+    if result.evaluation is None or said.reason not in VERDICTS:
         return result
-    judged = result.evaluation.model_copy(update={"verdict": verdicts[Reason(said.reason)]})
+    judged = result.evaluation.model_copy(update={"verdict": VERDICTS[Reason(said.reason)]})
     return replace(result, evaluation=judged)
 
 

@@ -79,6 +79,23 @@ def test_a_finished_run_never_trains_again_whatever_becomes_of_its_job(jobs: tup
     assert (plan.before, plan.status, plan.after) == ((), None, ())
 
 
+def test_changed_gates_judge_a_finished_run_anew_and_train_nothing() -> None:
+    stricter = edited(finished(), evaluation={"gates": ["cer <= 0.005"]})
+    plan = reconcile(stricter)
+    assert not plan.before
+    status = status_of(plan)
+    assert conditions(status)["Succeeded"] == ("False", "GatesFailed")
+    assert "cer 0.01 (misses cer <= 0.005)" in message(status, "Succeeded")
+    assert status.evaluation is not None
+    assert (status.run, status.phase, status.evaluation.verdict) == (1, "Failed", "Failed")
+    assert [(entry.run, entry.outcome) for entry in status.history] == [(1, "Failed")]
+    assert [note.reason for note in plan.notes] == ["GatesFailed"]
+    settled = settle(stricter, jobs=stricter.jobs, pods=stricter.pods)
+    assert reconcile(settled).status is None, "said once"
+    again = status_of(reconcile(replace(settled, resource=resource(generation=3, evaluation={"gates": []}))))
+    assert conditions(again)["Succeeded"] == ("True", "Completed")
+
+
 def test_an_unfinished_job_that_was_deleted_is_created_again_as_the_same_run() -> None:
     plan = reconcile(replace(under_way(), jobs=(), pods=()))
     (create,) = [action for action in plan.before if isinstance(action, CreateJob)]
