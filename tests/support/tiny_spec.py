@@ -42,10 +42,10 @@ def write_manifest(path: Path, **sections: dict[str, Any]) -> Path:
     return path
 
 
-def tiny_run(tmp_path: Path, *, uid: str = "", run: int = 1, **sections: dict[str, Any]) -> RunFile:
+def tiny_run(tmp_path: Path, *, uid: str = "", run: int = 1, name: str = "tiny", **sections: dict[str, Any]) -> RunFile:
     """The run file that the operator would write for `tiny_manifest`."""
     run_file = load_run_file(write_manifest(tmp_path / "manifest.json", **sections))
-    metadata = run_file.metadata.model_copy(update={"uid": uid})
+    metadata = run_file.metadata.model_copy(update={"uid": uid, "name": name})
     return run_file.model_copy(update={"metadata": metadata, "run": run})
 
 

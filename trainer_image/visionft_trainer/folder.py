@@ -9,6 +9,9 @@
     merged/         the model with them merged }
     answers.jsonl   reference, base model's and tuned model's answer of each measured row
     result.json     written last: the run is complete
+
+A resource that was deleted and applied again is another one of the same name. What the first one left stays where it
+is, and the second one writes to a folder below: <...>/NAME-<first digits of its uid>/run-N/.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from visionft_trainer.settings import Settings
 
 OWNER_FILE = "owner.json"
 RUN_PREFIX = "run-"
+UID_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,12 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
     if not within:
         raise BadConfigError("metadata.name: is not set, so the output has no folder. Set it, or spec.output.pvc.path.")
     base = places.in_claim(settings, pvc.claim_name, within, "spec.output.pvc.path")
+    below = f"{run_file.metadata.name}-{run_file.metadata.uid[:UID_DIGITS]}"
     with writing_to(base):
-        base.mkdir(parents=True, exist_ok=True)
-        owners = {path: _read_owner(path / OWNER_FILE) for path in sorted(base.glob(f"{RUN_PREFIX}*"))}
+        owners = _owners(base)
+        if run_file.metadata.uid and ((base / below).exists() or _namesake_was_here(run_file, owners)):
+            base, within = base / below, f"{within}/{below}"
+            owners = _owners(base)
         owner = Owner(
             uid=run_file.metadata.uid,
             namespace=run_file.metadata.namespace,
@@ -131,6 +138,23 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
         (folder / "checkpoints").mkdir(exist_ok=True)
         atomic.sweep(folder / "checkpoints")
     return RunFolder(folder, owner, pvc.claim_name, f"{within}/{name}")
+
+
+def _owners(base: Path) -> dict[Path, Owner | None]:
+    """Whose the runs in `base` are, which is made where it is missing."""
+    base.mkdir(parents=True, exist_ok=True)
+    return {path: _read_owner(path / OWNER_FILE) for path in sorted(base.glob(f"{RUN_PREFIX}*"))}
+
+
+def _namesake_was_here(run_file: RunFile, owners: dict[Path, Owner | None]) -> bool:
+    """Whether the runs are those of a resource of this name that was deleted since."""
+    ours = run_file.metadata
+    return any(
+        owner is not None
+        and (owner.namespace, owner.name) == (ours.namespace, ours.name)
+        and owner.uid not in ("", ours.uid)
+        for owner in owners.values()
+    )
 
 
 def _workstation_run(owners: dict[Path, Owner | None], spec_hash: str) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
@@ -22,7 +23,7 @@ from visionft_trainer.progress import Progress
 from visionft_trainer.report import Result, RowCounts, curve_of, read_result, write_result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
-from visionft_trainer.verdict import evaluation_of, failed_gates
+from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
 
 if TYPE_CHECKING:
     from visionft_trainer.evaluate import Measurement
@@ -53,6 +54,7 @@ def run(
         log.warning(
             "this run was already complete (%s); to run again set spec.runPolicy.rerun to a new text", place.result
         )
+        finished = _judge_again(finished, spec.evaluation.parsed_gates)
         progress.enter(Stage.REPORT)
         progress.learn(evaluation=finished.evaluation, artifacts=finished.artifacts, resolved=finished.resolved)
         progress.finish()
@@ -167,6 +169,15 @@ def _read_resolved(place: RunFolder) -> Resolved | None:
         return Resolved.model_validate_json(place.resolved.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _judge_again(finished: Result, gates: Sequence[Gate]) -> Result:
+    """A stored result held against the gates as they are now: changing them trains nothing anew."""
+    if finished.evaluation is None or finished.evaluation.tuned is None:
+        return finished
+    tuned = {name: float(value) for name, value in finished.evaluation.tuned.items()}
+    evaluation = finished.evaluation.model_copy(update={"verdict": verdict_of(gates, tuned)})
+    return finished.model_copy(update={"evaluation": evaluation, "failed_gates": failed_gates(gates, tuned)})
 
 
 def _once(place: RunFolder, measure: Callable[[], Measurement]) -> Measurement:

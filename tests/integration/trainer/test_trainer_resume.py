@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
@@ -77,9 +78,9 @@ class Pod:
     def folder(self) -> Path:
         return self.output / "tiny" / "run-1"
 
-    def run(self, when: Callable[[Snapshot], bool] | None = None) -> Result:
+    def run(self, when: Callable[[Snapshot], bool] | None = None, **sections: dict[str, Any]) -> Result:
         listeners = [Sigterm(when)] if when else []
-        run_file = tiny_run(self._tmp_path, uid="u-1", **SECTIONS)
+        run_file = tiny_run(self._tmp_path, uid="u-1", **{**SECTIONS, **sections})
         return pipeline.run(run_file, self._settings, Progress(listeners), self._stop())
 
     def checkpoints(self) -> list[str]:
@@ -180,3 +181,17 @@ def test_finished_run_only_reports(pod: Callable[[str], Pod], monkeypatch: pytes
     result = first.run()
     monkeypatch.setattr(pipeline.ingest, "ingest", lambda *_: pytest.fail("read the data again"))
     assert first.run() == result
+
+
+def test_finished_run_is_judged_by_the_gates_of_today(
+    pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = pod("whole")
+    measured = first.run()
+    monkeypatch.setattr(pipeline.ingest, "ingest", lambda *_: pytest.fail("read the data again"))
+    judged = first.run(evaluation={**SECTIONS.get("evaluation", {}), "gates": ["cer <= 0.0001"]})
+    assert judged.evaluation is not None
+    assert measured.evaluation is not None
+    assert judged.evaluation.tuned == measured.evaluation.tuned
+    assert judged.evaluation.verdict == "Failed"
+    assert judged.failed_gates

@@ -1,5 +1,6 @@
 """The run's folder: two resources never mix, and a workstation finds its runs again."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,22 @@ def test_next_run_of_the_same_resource_lies_beside_it(tmp_path: Path, settings: 
 
 @pytest.mark.parametrize("run", [1, 2])
 def test_another_resource_is_refused(tmp_path: Path, settings: Settings, run: int) -> None:
-    claim(tmp_path, settings, uid="a")
-    with pytest.raises(BadConfigError, match=r"tiny/run-1 belongs to team/tiny \(uid a\), not to .*Choose another"):
+    claim(tmp_path, settings, uid="a", name="other", output={"pvc": {"claimName": OUTPUT_CLAIM, "path": "tiny"}})
+    with pytest.raises(BadConfigError, match=r"tiny/run-1 belongs to team/other \(uid a\), not to .*Choose another"):
         claim(tmp_path, settings, uid="b", run=run)
+
+
+def test_a_resource_that_was_deleted_and_applied_again_leaves_the_old_results_alone(
+    tmp_path: Path, settings: Settings
+) -> None:
+    old = claim(tmp_path, settings, uid="0123456789ab")
+    new = claim(tmp_path, settings, uid="ba9876543210")
+    assert new.path == tmp_path / "out" / "tiny" / "tiny-ba987654" / "run-1"
+    assert new.uri(new.adapter) == "pvc://results/tiny/tiny-ba987654/run-1/adapter"
+    assert claim(tmp_path, settings, uid="ba9876543210") == new, "a pod that goes on finds it again"
+    shutil.rmtree(old.path)
+    assert claim(tmp_path, settings, uid="ba9876543210") == new, "also when the old results have been removed"
+    assert claim(tmp_path, settings, uid="ba9876543210", run=2).path == new.path.with_name("run-2")
 
 
 def test_workstation_and_cluster_do_not_mix(tmp_path: Path, settings: Settings) -> None:
