@@ -151,6 +151,9 @@ def _between(
     if failure is not None and _gives_up(job, pods, failure):
         said = Said("False", Reason.FINISHED, f"{failure.message} Run {run} ends.")
         return {**_running(run, said), ConditionType.QUEUED: Said("False", Reason.FINISHED, f"Run {run} ends.")}
+    done = next((pod for pod in reversed(pods) if pod.phase == "Succeeded"), None)
+    if done is not None:
+        return _running(run, Said("True", Reason.TRAINING, f"Pod {done.name} has ended well; the Job ends next."))
     youngest = max((pod.created for pod in pods), default=job.created)
     refusals = [w for w in o.warnings or () if w.object_uid == job.uid and w.reason == "FailedCreate"]
     if refusals and (refusals[-1].last_seen or o.now) >= youngest:

@@ -76,6 +76,13 @@ WAITING = [
 ]
 
 
+def test_a_pod_that_ended_well_is_not_about_to_be_replaced() -> None:
+    """The pod's end is known a moment before the Job's."""
+    status = status_of(reconciled(observed(jobs=(job(),), pods=(succeeded(),))))
+    assert status.phase == "Running"
+    assert "has ended well" in message(status, "Running")
+
+
 @pytest.mark.parametrize(("waits", "reason", "words", "phase"), WAITING)
 def test_a_pod_that_waits_says_why_and_what_to_do(waits: PodView, reason: str, words: list[str], phase: str) -> None:
     status = status_of(reconciled(observed(jobs=(job(),), pods=(waits,))))
