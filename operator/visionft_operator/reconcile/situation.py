@@ -140,6 +140,8 @@ def _live(
             message = f"Pod {pod.name} is being taken away and saves a checkpoint; it is replaced and resumes from it."
             return _running(run, Said("False", Reason.POD_FAILED, message))
         return _running(run, Said("True", Reason.TRAINING, _training(o, pod)))
+    if pod.terminated is not None:  # the pod's phase follows in a moment, and tells how it ended
+        return _running(run, Said("True", Reason.TRAINING, f"Pod {pod.name} has ended; how, its Job tells next."))
     waiting = diagnose_waiting(pod, o.warnings or ())
     return _waiting(run, Said("True", waiting.reason, waiting.message), failure)
 
@@ -190,7 +192,7 @@ def _in_progress(run: int) -> Said:
 
 def _waiting(run: int, queued: Said, failure: Failure | None = None) -> dict[ConditionType, Said]:
     running = (
-        Said("False", Reason.NOT_STARTED, f"Run {run} has not started.")
+        Said("False", Reason.NOT_STARTED, f"Run {run} has no pod that runs.")
         if failure is None
         else Said("False", Reason.POD_FAILED, _replaced(failure))
     )
