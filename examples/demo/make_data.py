@@ -27,7 +27,7 @@ SCAN_PIXELS = 8
 GREY_LEVELS = 16
 VALIDATION_SHARE = 0.2
 VALIDATION_LINES = 200
-TRAIN_LINES = 6_400
+TRAIN_LINES = 4_800
 DIGITS_PER_LINE = range(4, 8)
 MARGIN = 4
 """Pixels to the left and right of a digit that its slant may reach into."""
