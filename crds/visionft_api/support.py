@@ -61,6 +61,7 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     Unsupported("spec.drift", lambda s: s.drift, "remove it"),
     Unsupported("spec.output.s3", lambda s: s.output.s3, "use pvc"),
     Unsupported("spec.output.oci", lambda s: s.output.oci, "use pvc"),
+    Unsupported("spec.resources.gpus", lambda s: s.resources.gpus if s.resources.gpus > 1 else None, "set it to 1"),
     Unsupported("spec.resources.nodes", lambda s: s.resources.nodes if s.resources.nodes > 1 else None, "set it to 1"),
     Unsupported("spec.queue", lambda s: s.queue, "remove it"),
     Unsupported("spec.profileRef", lambda s: s.profile_ref, "remove it and write the settings here"),

@@ -13,6 +13,7 @@ from support.operator import OperatorProcess
 from support.team import SCRIPTED_IMAGE, Team, condition, eventually
 
 ONE_GPU = {"gpus": 1}
+RARE_GPU = {"gpus": 1, "gpuResourceName": "example.com/gpu"}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def faults(operator_cluster, operator: OperatorProcess) -> Team:  # type: ignore
         "dataset", {"failures": "11,11", "message": "train.jsonl, row 17: image cat.png does not exist. Add it."}
     )
     team.apply("crash", {"exit": "1", "pause": "0.01"}, runPolicy={"backoffLimit": 1})
-    team.apply("greedy", resources={"gpus": 16})
+    team.apply("greedy", resources=RARE_GPU)
     team.apply("typo", podTemplate={"image": "no/such-image:1"})
     team.apply(
         "gated",
@@ -95,9 +96,9 @@ def test_a_crash_is_tried_again_until_the_backoff_is_spent(faults: Team) -> None
     assert len(faults.pods("crash")) == 2
 
 
-def test_too_many_gpus_wait_and_quote_the_scheduler(faults: Team) -> None:
+def test_a_gpu_that_no_node_has_is_waited_for_and_the_scheduler_quoted(faults: Team) -> None:
     said = faults.wait("greedy", "Queued", "True", "Unschedulable")
-    assert "Insufficient nvidia.com/gpu" in said["message"]
+    assert "Insufficient example.com/gpu" in said["message"]
     assert "spec.resources" in said["message"]
     assert faults.status("greedy")["phase"] == "Queued"
     assert "PodUnschedulable" in faults.events("greedy")

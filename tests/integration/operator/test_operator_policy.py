@@ -48,9 +48,11 @@ def test_a_run_that_takes_too_long_is_stopped(team: Team) -> None:
 
 
 def test_a_run_that_never_starts_in_time_gives_up(team: Team) -> None:
-    team.apply("digits", resources={"gpus": 16}, runPolicy={"pendingDeadline": "3s"})
+    team.apply(
+        "digits", resources={"gpus": 1, "gpuResourceName": "example.com/gpu"}, runPolicy={"pendingDeadline": "3s"}
+    )
     said = team.wait("digits", "Succeeded", "False", "PendingDeadlineExceeded")
-    assert "Insufficient nvidia.com/gpu" in said["message"]
+    assert "Insufficient example.com/gpu" in said["message"]
     eventually(lambda: team.jobs("digits") + team.pods("digits"), lambda found: not found)
     time.sleep(4)  # more than one resync
     assert team.jobs("digits") == []

