@@ -195,7 +195,9 @@ def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Fine-tune a small model on handwriting, on a cluster of its own.")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up until Ctrl-C")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the final resource there")
+    parser.add_argument(
+        "--json", type=lambda text: Path(text).expanduser(), metavar="PATH", help="write the final resource there"
+    )
     arguments = parser.parse_args()
     for number in SIGNALS:
         signal.signal(number, _interrupt)

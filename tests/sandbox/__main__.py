@@ -17,7 +17,12 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--kubeconfig-out", type=Path, metavar="PATH", help="write the kubeconfig there too")
+    parser.add_argument(
+        "--kubeconfig-out",
+        type=lambda text: Path(text).expanduser(),
+        metavar="PATH",
+        help="write the kubeconfig there too",
+    )
     options = parser.parse_args()
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
