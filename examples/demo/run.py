@@ -35,7 +35,6 @@ MODEL = ROOT / "examples" / "demo" / "model"
 LOGS = ROOT / ".cache" / "demo"
 """Logs of a demo that failed are kept here; the cluster's own folder goes with it."""
 LIMIT_SECONDS = 10 * 60
-STATUS_INTERVAL_SECONDS = "5"
 HOLD_SECONDS = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLUMN_VALUES = {"Phase": "Succeeded", "Progress": "100%", "Loss": "0.0312", "Verdict": "Passed", "Age": "2m31s"}
@@ -52,7 +51,7 @@ class Demo:
     def __init__(self, screen: Screen, cluster: Cluster) -> None:
         self._screen = screen
         self._cluster = cluster
-        self._operator = OperatorProcess(cluster, status_interval_seconds=STATUS_INTERVAL_SECONDS)
+        self._operator = OperatorProcess(cluster)
         self._wanted = parse_manifest(MANIFEST.read_text(encoding="utf-8"), str(MANIFEST))
         self.resource: dict[str, Any] | None = None
         """The VisionFineTune as it was last seen."""
