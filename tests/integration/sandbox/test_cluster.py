@@ -139,8 +139,8 @@ def test_work_goes_on_soon_after_a_long_outage_of_the_api_server(cluster: Cluste
     time.sleep(OUTAGE_SECONDS)
     cluster.start_apiserver()
     apply(cluster, namespace, short_job())
-    cluster.kubectl("wait", "job/short", "-n", namespace, "--for=condition=Complete", "--timeout=15s", check=True)
-    nodes = ["wait", "nodes", "--all", "--for=condition=Ready", "--timeout=15s"]
+    cluster.kubectl("wait", "job/short", "-n", namespace, "--for=condition=Complete", "--timeout=40s", check=True)
+    nodes = ["wait", "nodes", "--all", "--for=condition=Ready", "--timeout=40s"]
     cluster.kubectl(*nodes, check=True)
     assert cluster.node.processes(namespace, "going") == before
 
