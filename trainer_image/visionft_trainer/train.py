@@ -32,14 +32,8 @@ class Trained:
     """How a training went."""
 
     steps: int
-    total_steps: int
     history: list[dict[str, float]]
     """What was logged, from the first step on, resumed parts included."""
-
-    @property
-    def finished(self) -> bool:
-        """False when the training was asked to stop before its last step."""
-        return self.steps >= self.total_steps
 
 
 def train(
@@ -68,11 +62,11 @@ def train(
     resumed = checkpoints.newest_valid(folder)
     if resumed is not None and step_of(resumed) >= total:
         trainer.load_weights(resumed)
-        return Trained(total, total, _history(resumed))
+        return Trained(total, _history(resumed))
     if resumed is not None:
         progress.resume(step_of(resumed), total)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    return Trained(trainer.state.global_step, total, list(trainer.state.log_history))
+    return Trained(trainer.state.global_step, list(trainer.state.log_history))
 
 
 def total_steps(training: TrainingSpec, rows: int) -> int:
