@@ -45,6 +45,13 @@ def test_every_name_that_transformers_logs_finds_its_field():
     }
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("3.2e-07", "3.200000e-07"), ("1e-12", "1.000000e-12"), ("0.0", "0.000000")]
+)
+def test_the_tail_of_a_falling_learning_rate_keeps_its_digits(sent, kept):
+    assert read_report(kubeflow(("learning_rate", sent)), NOW).progress.learning_rate == kept
+
+
 def test_an_integer_metric_that_python_printed_as_a_float_is_a_step():
     assert read_report(kubeflow(("current_step", "90.0")), NOW).progress.step == 90
 

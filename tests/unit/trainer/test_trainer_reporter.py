@@ -64,6 +64,12 @@ def test_report_is_in_the_wire_form() -> None:
     assert report.artifacts == list(snapshot.artifacts)
 
 
+@pytest.mark.parametrize(("rate", "text"), [(3.2e-7, "3.200000e-07"), (1e-12, "1.000000e-12"), (0.0, "0.000000")])
+def test_tail_of_a_falling_learning_rate_keeps_its_digits(rate: float, text: str) -> None:
+    body = compose_report(replace(TRAINING, learning_rate=rate), 1)
+    assert ReportEnvelope.model_validate(body).report.progress.to_json()["learningRate"] == text
+
+
 def test_sends_over_tls_with_the_token_of_the_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     token = tmp_path / "token"
