@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from visionft_trainer.plain_files import NotAFileError, open_plain
 from visionft_trainer.rows import Picture
 from visionft_trainer.shapes import BadRowError
 
@@ -41,17 +41,16 @@ def read_bytes(picture: Picture, rules: ImageRules) -> bytes:
         real = path.resolve(strict=True)
         if not real.is_relative_to(rules.folder.resolve()):
             raise BadRowError("", f"{name} is a link out of the data file's folder; copy the image into the folder")
-        with real.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise BadRowError("", f"{name} is not a file; name an image file")
-            if status.st_size > rules.max_bytes:
-                raise BadRowError("", f"{name} {_too_large(status.st_size, rules)}")
+        with open_plain(real) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > rules.max_bytes:
+                raise BadRowError("", f"{name} {_too_large(size, rules)}")
             return file.read()
     except FileNotFoundError:
         raise BadRowError("", f"{name} does not exist; put the file there or mend the path") from None
-    except IsADirectoryError:
-        raise BadRowError("", f"{name} is a folder; name an image file") from None
+    except NotAFileError:
+        kind = "a folder" if path.is_dir() else "not a file"
+        raise BadRowError("", f"{name} is {kind}; name an image file") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise BadRowError("", f"{name} cannot be read ({error}); check the file and its permissions") from None
 
@@ -81,7 +80,8 @@ def _check_header(image: Image.Image, name: str) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BadRowError("", f"{name} has {width} x {height} pixels; the most is {MAX_PIXELS:,}: make it smaller")
-    if getattr(image, "is_animated", False):
+    # A telephone's JPEG (MPO) holds the photo first, then a preview or a depth map.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
         raise BadRowError("", f"{name} has several frames; save the one frame that is meant")
 
 

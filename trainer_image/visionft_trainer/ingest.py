@@ -5,8 +5,10 @@ All rows are looked at, so that one round of mending is enough: the error counts
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from visionft_api.spec import DataSource, VisionFineTuneSpec
 from visionft_trainer import places
 from visionft_trainer.errors import BadConfigError, BadDatasetError
 from visionft_trainer.images import ImageRules, open_rgb, picture_name, read_bytes
+from visionft_trainer.plain_files import open_plain
 from visionft_trainer.rows import Picture, Row
 from visionft_trainer.settings import Settings
 from visionft_trainer.shapes import SHAPES, BadRowError
@@ -93,9 +96,13 @@ def locate(source: DataSource, settings: Settings, field: str) -> Path:
     if source.pvc is None:
         raise BadConfigError(f"{field}: only a pvc source can be read by this version; put the data on a claim.")
     path = places.in_claim(settings, source.pvc.claim_name, source.pvc.path, f"{field}.pvc.path")
-    if path.is_dir():
-        path = path / DATA_FILE
-    if not path.is_file():
+    try:
+        if path.is_dir():
+            path = path / DATA_FILE
+        found = path.is_file()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not found:
         raise BadDatasetError(
             f"{field}.pvc.path: {source.pvc.path!r} holds no data on the claim {source.pvc.claim_name!r}: "
             f"name a JSONL file, or a folder with {DATA_FILE} in it."
@@ -145,7 +152,7 @@ class _Reader:
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Lines that are not blank, with their numbers from 1. Raises `BadDatasetError` for an unreadable file."""
     try:
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             number = 0
             while raw := stream.readline(MAX_LINE_BYTES + 1):
                 number += 1
@@ -154,12 +161,16 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
                         f"{file.name} row {number} is longer than {MAX_LINE_BYTES // 2**20} MiB: put the images into "
                         "files beside the data file, or write one JSON object a line."
                     )
+                if number == 1:
+                    raw = raw.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with it
                 if raw.strip():
                     yield number, raw
     except OSError as error:
-        raise BadDatasetError(
-            f"{file} cannot be read ({error}). Check the file and that user 10001 may read it."
-        ) from error
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> BadDatasetError:
+    return BadDatasetError(f"{file} cannot be read ({error}). Check the file and that user 10001 may read it.")
 
 
 def _parse_json(raw: bytes) -> Any:
@@ -170,6 +181,12 @@ def _parse_json(raw: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise BadRowError(
             "", f"is not JSON ({error.msg} at column {error.colno}); write one JSON object a line"
+        ) from None
+    except BadRowError:
+        raise
+    except ValueError:  # Python reads no longer number than this
+        raise BadRowError(
+            "", f"holds an integer of more than {sys.get_int_max_str_digits():,} digits; write it as a string"
         ) from None
     except RecursionError:
         raise BadRowError("", "is nested too deeply; write a plain object {messages: [...]}") from None

@@ -23,7 +23,10 @@ def in_claim(settings: Settings, claim: str, path: str, field: str) -> Path:
     """`path` inside `claim`, links followed; it need not exist. Raises `BadConfigError` when it leaves the claim."""
     root = claim_folder(settings, claim, field)
     relative = PurePosixPath(path)
-    target = (root / relative).resolve()
+    try:
+        target = (root / relative).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise BadConfigError(f"{field}: {path!r} cannot be followed ({error}). Mend the link on the claim.") from None
     if relative.is_absolute() or not target.is_relative_to(root):
         raise BadConfigError(
             f"{field}: {path!r} leads out of the claim {claim!r}. Give a path relative to the claim's top."

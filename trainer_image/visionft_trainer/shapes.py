@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from visionft_trainer.rows import Message, Picture, Row, Text
 
 ROLES = ("system", "user", "assistant")
+HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
+URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 SHOWN_CHARACTERS = 60  # of a wrong value, in an error
 
 
@@ -72,7 +74,7 @@ def _message(value: Any, field: str, folder: Path) -> Message:
         raise BadRowError(f"{field}.role", f"is {_show(role)}; use one of {', '.join(ROLES)}")
     content = value.get("content")
     if isinstance(content, str):
-        parts: tuple[Text | Picture, ...] = (Text(content),)
+        parts: tuple[Text | Picture, ...] = (_text(content, f"{field}.content"),)
     elif isinstance(content, list) and content:
         parts = tuple(_part(part, f"{field}.content[{index}]", folder) for index, part in enumerate(content))
     else:
@@ -95,7 +97,7 @@ def _part(value: Any, field: str, folder: Path) -> Text | Picture:
             text = value.get("text")
             if not isinstance(text, str):
                 raise BadRowError(f"{field}.text", f"is {_kind(text)}; write a string")
-            return Text(text)
+            return _text(text, f"{field}.text")
         case "image_url":
             image_url = value.get("image_url")
             if not isinstance(image_url, Mapping):
@@ -105,25 +107,46 @@ def _part(value: Any, field: str, folder: Path) -> Text | Picture:
             raise BadRowError(f"{field}.type", f"is {_show(other)}; use text or image_url")
 
 
+def _text(text: str, field: str) -> Text:
+    _check_characters(text, field)
+    return Text(text)
+
+
+def _check_characters(text: str, field: str) -> None:
+    """JSON can spell halves of a character ("\\ud83d" without its "\\ude00"), which no UTF-8 text can hold."""
+    half = HALF_CHARACTER.search(text)
+    if half:
+        raise BadRowError(
+            field,
+            f"holds \\u{ord(half[0]):04x} at character {half.start() + 1}, half of a surrogate pair; "
+            "write both halves, or the character itself",
+        )
+
+
 def _picture(url: Any, field: str, folder: Path) -> Picture:
     if not isinstance(url, str) or not url:
         raise BadRowError(field, f"is {_kind(url)}; write a file's path relative to the data file, or a data: URI")
-    if url.startswith("data:"):
+    scheme = URL_SCHEME.match(url)
+    if scheme and scheme[1].lower() == "data":
         return Picture(_data_uri(url, field))
-    if urlsplit(url).scheme:
+    if scheme:
         raise BadRowError(
             field, f"is {_show(url)}; images are not fetched: put the file beside the data file and name it"
         )
+    _check_characters(url, field)
+    if "\0" in url:
+        raise BadRowError(field, f"is {_show(url)}, with a NUL character in it; write the file's path without it")
     path = PurePosixPath(url)
     if path.is_absolute():
         raise BadRowError(field, f"is {_show(url)}, an absolute path; give it relative to the data file's folder")
-    if ".." in path.parts or "\0" in url:
+    if ".." in path.parts:
         raise BadRowError(field, f"is {_show(url)}, which leaves the data file's folder; keep images below it")
     return Picture(folder / path)
 
 
 def _data_uri(url: str, field: str) -> bytes:
     header, comma, body = url.partition(",")
+    header = header.lower()
     if not comma or not header.startswith("data:image/") or not header.endswith(";base64"):
         raise BadRowError(field, f"is {_show(url)}; write a data URI as data:image/png;base64,...")
     try:
@@ -137,7 +160,7 @@ def _kind(value: Any) -> str:
         case None:
             return "missing"
         case bool() | int() | float():
-            return f"a number ({value})" if not isinstance(value, bool) else f"{value}".lower()
+            return f"a number ({_show(value)})" if not isinstance(value, bool) else f"{value}".lower()
         case str():
             return f"the string {_show(value)}" if value else "an empty string"
         case list():

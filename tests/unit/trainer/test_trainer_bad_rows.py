@@ -1,8 +1,11 @@
 """Rows that cannot be used: each is refused with its place, what is wrong and what to do."""
 
 import base64
+import codecs
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,34 @@ def image(url: object) -> dict[str, object]:
     return {"messages": [user([{"type": "image_url", "image_url": {"url": url}}]), ANSWER]}
 
 
+HALF = "\ud83d"  # json.dumps spells it \\ud83d
+NO_HALF = r"holds \ud83d at character 2, half of a surrogate pair; write both halves, or the character itself"
+
 BAD_ROWS = [
+    pytest.param('{"id": ' + "9" * 4301 + "}", "row 2: holds an integer of more than 4,300 digits", id="digits"),
+    pytest.param(
+        {"messages": [{"role": "system", "content": "a" + HALF}, user("q"), ANSWER]},
+        f"row 2: messages[0].content: {NO_HALF}",
+        id="half-in-system",
+    ),
+    pytest.param({"messages": [user("a" + HALF), ANSWER]}, f"messages[0].content: {NO_HALF}", id="half-in-user"),
+    pytest.param(
+        {"messages": [user([{"type": "text", "text": f"a{HALF}"}]), ANSWER]},
+        f"messages[0].content[0].text: {NO_HALF}",
+        id="half-in-part",
+    ),
+    pytest.param(
+        {"messages": [user("q"), {"role": "assistant", "content": f"1{HALF}"}]},
+        f"messages[1].content: {NO_HALF}",
+        id="half-in-answer",
+    ),
+    pytest.param(image(f"a{HALF}.png"), f"image_url.url: {NO_HALF}", id="half-in-path"),
+    pytest.param(image("a\0.png"), "image_url.url: is 'a\\x00.png', with a NUL character in it; write", id="nul"),
+    pytest.param(image("a" * 300), "cannot be read ([Errno 36] File name too long", id="long-name"),
+    pytest.param(image("http://[a.png"), "images are not fetched: put the file beside", id="broken-address"),
+    pytest.param(image("pipe"), "image 'pipe' is not a file; name an image file", id="pipe"),
+    pytest.param(image("socket"), "image 'socket' is not a file; name an image file", id="socket"),
+    pytest.param(image("flat.gif"), "image 'flat.gif' is not an image of a known format", id="no-pixels"),
     pytest.param("{not json", "row 2: is not JSON (Expecting property name", id="not-json"),
     pytest.param(b'{"messages": "\xff"}', "row 2: is not UTF-8 (byte 15); save the file as UTF-8", id="not-utf8"),
     pytest.param('{"messages": NaN}', "row 2: holds NaN, which is not JSON", id="nan"),
@@ -116,13 +146,17 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture.save(folder.parent / "outside.png")
     (folder / "link.png").symlink_to(folder.parent / "outside.png")
     (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "flat.gif").write_bytes(b"GIF89a" + bytes(7) + b"," + bytes(9) + b"\x02\x02\x4c\x01\x00;")
     return folder
 
 
 @pytest.fixture
 def folder(bad_files: Path, tmp_path: Path) -> Path:
     """A copy of `bad_files` to write rows into."""
-    return shutil.copytree(bad_files, tmp_path / "data", symlinks=True)
+    folder = Path(shutil.copytree(bad_files, tmp_path / "data", symlinks=True))
+    os.mkfifo(folder / "pipe")
+    os.mknod(folder / "socket", stat.S_IFSOCK | 0o600)
+    return folder
 
 
 @pytest.mark.parametrize(("bad", "complaint"), BAD_ROWS)
@@ -172,9 +206,57 @@ def test_digest_names_the_content(folder: Path, tmp_path: Path) -> None:
     assert ingest.ingest(spec, settings).digest != first
 
 
+def test_byte_order_mark_begins_a_file(folder: Path, tmp_path: Path) -> None:
+    lines = [codecs.BOM_UTF8 + json.dumps(row("good.png", "12")).encode(), row("good.png", "13")]
+    write_rows(folder, "train.jsonl", lines)
+    split = ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train
+    assert [row.answer for row in split.rows] == ["12", "13"]
+
+
+@pytest.mark.parametrize("start", ["DATA:image/png;base64,", "Data:Image/PNG;Base64,"])
+def test_scheme_of_a_data_uri_in_capitals(folder: Path, tmp_path: Path, start: str) -> None:
+    uri = start + base64.b64encode((folder / "good.png").read_bytes()).decode()
+    write_rows(folder, "train.jsonl", [image(uri)])
+    assert len(ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train.rows) == 1
+
+
+def test_data_file_is_a_pipe(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "train.jsonl")
+    with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_data_file_becomes_a_pipe(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "locate", lambda *_: folder / "pipe")
+    with pytest.raises(BadDatasetError, match=r"pipe cannot be read .*not a plain file.* Check the file"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_data_file_is_a_folder(folder: Path, tmp_path: Path) -> None:
+    (folder / "train.jsonl" / ingest.DATA_FILE).mkdir(parents=True)
+    with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_data_file_whose_name_is_too_long(folder: Path, tmp_path: Path) -> None:
+    train = {"pvc": {"claimName": DATA_CLAIM, "path": "a" * 300}}
+    with pytest.raises(BadDatasetError, match=r"cannot be read .*File name too long.* Check the file"):
+        ingest.ingest(tiny_spec(tmp_path, dataset={"train": train}), Settings(claims={DATA_CLAIM: folder}))
+
+
+def test_data_file_is_a_loop_of_links(folder: Path, tmp_path: Path) -> None:
+    (folder / "train.jsonl").symlink_to(folder / "train.jsonl")
+    with pytest.raises(BadConfigError, match=r"'train\.jsonl' cannot be followed .*loop.* Mend the link"):
+        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "train data train.jsonl has no rows"), ("\n\n", "train data train.jsonl has no rows")],
+    [
+        ("", "train data train.jsonl has no rows"),
+        ("\n\n", "train data train.jsonl has no rows"),
+        ("\ufeff\n", "train data train.jsonl has no rows"),
+    ],
 )
 def test_empty_file(folder: Path, tmp_path: Path, text: str, complaint: str) -> None:
     (folder / "train.jsonl").write_text(text)

@@ -44,3 +44,9 @@ def test_camera_rotation_is_undone() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: rotate by 90 degrees to see it upright
     assert open_rgb(encode(image, "JPEG", exif=exif), "x").size == (2, 4)
+
+
+def test_photo_with_its_preview_behind_it() -> None:
+    photo = encode(Image.new("RGB", (8, 6), "white"), "MPO", save_all=True, append_images=[Image.new("RGB", (4, 3))])
+    image = open_rgb(photo, "x")
+    assert (image.size, image.getpixel((1, 1))) == ((8, 6), (255, 255, 255))
