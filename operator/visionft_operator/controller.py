@@ -121,7 +121,8 @@ class Controller:
         }
         await self._executor.tell(reference, plan.notes, observed.now)
         if plan.status is not None:
-            await self._executor.write_status(reference, plan.status)
+            if not await self._executor.write_status(reference, plan.status):
+                return None  # the watch tells of its deletion, and of its namesake
             self._written[meta.uid] = observed.now
             self._count_end(observed, plan.status)
         await self._act(key, observed, plan.after)

@@ -47,8 +47,8 @@ class Executor:
             case _:
                 assert_never(action)
 
-    async def write_status(self, reference: dict[str, str], status: dict[str, Any]) -> None:
-        """Server-side apply the whole status of the resource. A resource that is gone is none of our concern."""
+    async def write_status(self, reference: dict[str, str], status: dict[str, Any]) -> bool:
+        """Server-side apply the whole status of the resource. Returns False when the resource is gone."""
         body = {
             "apiVersion": reference["apiVersion"],
             "kind": reference["kind"],
@@ -62,6 +62,8 @@ class Executor:
             if error.status not in (404, 409):
                 raise
             logger.info("status not written, the resource is gone: %s", error.message)
+            return False
+        return True
 
     async def tell(self, reference: dict[str, str], notes: Sequence[Note], now: datetime) -> None:
         """Create the events. One that exists was told already; a refusal (namespace going, quota) stops nothing."""

@@ -85,7 +85,9 @@ def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: 
         if o.warnings is None and warnings_matter(job, o.pods):
             return Plan(ask=True)
         situation = with_job(begun, run, job, begun.status.start_time)
-    return _tell(o, write_status(begun, ACCEPTED, job, situation), situation.again_after)
+    status = write_status(begun, ACCEPTED, job, situation)
+    # What waits for the end to be written down comes next, and the watch's echo of our own write wakes nobody.
+    return _tell(o, status, 0.0 if is_final(status) else situation.again_after)
 
 
 def _leaving(o: Observed, run: int, job: JobView | None) -> str:

@@ -126,6 +126,26 @@ async def test_a_status_that_was_just_written_is_what_the_next_decision_sees(sce
     assert scene.kube.writes == []
 
 
+async def test_what_waits_for_the_end_to_be_written_down_follows_at_once(scene: Scene) -> None:
+    body = scene.kube.objects["visionfinetunes", "digits"]
+    spec = {**SPEC, "runPolicy": {"jobTTL": "1h"}}
+    scene.cache[VISION_FINE_TUNES].put(scene.kube.put(VISION_FINE_TUNES, {**body, "spec": spec}))
+    await scene.controller.reconcile(KEY)
+    scene.finish_job()
+    scene.kube.writes.clear()
+    assert await scene.controller.reconcile(KEY) == 0
+    assert await scene.controller.reconcile(KEY) is None
+    assert scene.kube.writes[-2:] == ["VisionFineTune status", "Job merge"]
+    assert scene.kube.objects["jobs", "digits-run-1"]["spec"]["ttlSecondsAfterFinished"] == 3600
+
+
+async def test_the_end_of_a_resource_that_is_gone_is_not_told_over_and_over(scene: Scene) -> None:
+    await scene.controller.reconcile(KEY)
+    scene.finish_job()
+    scene.kube.refuse["VisionFineTune status"] = ApiError(404, "NotFound", "gone")
+    assert await scene.controller.reconcile(KEY) is None
+
+
 async def test_a_finished_run_is_not_trained_again_on_a_stale_memory(scene: Scene) -> None:
     """Another process has finished the run; ours has not heard of it, and the Job has expired."""
     live = scene.kube.objects["visionfinetunes", "digits"]

@@ -186,7 +186,9 @@ def test_the_ttl_goes_on_the_job_only_when_the_end_is_written_down() -> None:
     o = with_config(observed(vft, jobs=(ended(vft),), pods=(succeeded(DONE),)))
     first = reconcile(o)
     assert first.after == ()
+    assert first.again_after == 0, "nothing else wakes it: the echo of the operator's own write is no news"
     second = reconcile(settle(o, jobs=o.jobs, pods=o.pods))
+    assert second.again_after is None
     assert second.after == (PatchJob("digits-run-1", {"ttlSecondsAfterFinished": 3600}),)
 
 

@@ -100,3 +100,16 @@ async def test_failures_are_tried_again_later_and_later_and_hold_up_nobody(
     assert [record.exc_info is not None and bool(record.exc_info) for record in caplog.records] == [True, False]
     assert "0.01 s" in caplog.text
     assert "0.02 s" in caplog.text
+
+
+async def test_again_after_no_time_is_at_once() -> None:
+    calls: list[ResourceKey] = []
+
+    async def reconcile(key: ResourceKey) -> float | None:
+        calls.append(key)
+        return 0.0 if len(calls) < 3 else None
+
+    async with working(reconcile) as queue:
+        queue.wake(A)
+        await asyncio.sleep(0.05)
+    assert calls == [A, A, A]
