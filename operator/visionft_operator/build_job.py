@@ -11,6 +11,7 @@ from visionft_api.resource import VisionFineTune
 from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_operator.claims import claims_of, output_claim_of
+from visionft_operator.ingest.token_review import AUDIENCE
 from visionft_operator.names import ANNOTATION_SPEC_HASH, CONTAINER, child_labels, child_name
 from visionft_operator.ownership import owner_reference
 
@@ -21,7 +22,6 @@ GRACE_SECONDS = 120
 """Time between SIGTERM and SIGKILL: enough to write a checkpoint of an adapter to a slow disk."""
 
 TOKEN_SECONDS = 3600
-TOKEN_AUDIENCE = "visionft-reports"  # noqa: S105 - an audience, not a secret
 
 RUN_DIR = "/etc/visionft/run"
 TOKEN_DIR = "/var/run/secrets/visionft/token"  # noqa: S105 - a folder
@@ -195,7 +195,7 @@ def _volumes(resource: VisionFineTune, run: int) -> list[dict[str, Any]]:
     shm: dict[str, Any] = {"medium": "Memory"}
     if resource.spec.resources.shared_memory is not None:
         shm["sizeLimit"] = resource.spec.resources.shared_memory
-    token = {"audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
+    token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
     volumes: list[dict[str, Any]] = [
         {"name": "run", "configMap": {"name": child_name(resource.metadata.name, run)}},
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},

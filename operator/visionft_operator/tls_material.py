@@ -137,7 +137,7 @@ def serving_names(report_url: str) -> tuple[str, ...]:
     """
     host = urlsplit(report_url).hostname
     if not host:
-        raise ValueError(f"REPORT_URL {report_url!r} has no host: write it like https://HOST:PORT")
+        raise ValueError(f"VISIONFT_REPORT_URL {report_url!r} has no host: write it like https://HOST:PORT")
     names = [host]
     labels = host.split(".")
     if len(labels) >= 3 and labels[2] == "svc":

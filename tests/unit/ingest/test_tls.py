@@ -90,7 +90,7 @@ def test_names_cover_the_url_and_this_host(url, expected):
 
 
 def test_a_url_without_host_is_named_in_the_error():
-    with pytest.raises(ValueError, match="REPORT_URL '/reports' has no host: write it like https"):
+    with pytest.raises(ValueError, match="VISIONFT_REPORT_URL '/reports' has no host: write it like https"):
         serving_names("/reports")
 
 
