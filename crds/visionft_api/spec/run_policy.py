@@ -18,10 +18,14 @@ class RunPolicySpec(ApiModel):
         description="Hold the run: a training that is under way saves a checkpoint and gives its GPU back.",
     )
     active_deadline: Duration | None = Field(
-        default=None, description='Time that a run may take in all, such as "24h". Absent: no limit.'
+        default=None,
+        description='Time that a run may take, such as "24h", waiting and retries included. Counts from when the run\'s '
+        "Job started; a suspension starts it anew when it ends. Absent: no limit.",
     )
     pending_deadline: Duration | None = Field(
-        default=None, description='Time that a run may wait for its pod to start, such as "30m". Absent: no limit.'
+        default=None,
+        description='Time that a run may wait for its pod to start, such as "30m". Counts from when the run\'s Job was '
+        "created, or resumed if it was suspended. Absent: no limit.",
     )
     backoff_limit: int = Field(
         default=3, ge=0, le=100, description="How often a failed pod is replaced. Evictions do not count."
