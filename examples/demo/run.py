@@ -36,6 +36,8 @@ LOGS = ROOT / ".cache" / "demo"
 """Logs of a demo that failed are kept here; the cluster's own folder goes with it."""
 LIMIT_SECONDS = 10 * 60
 HOLD_SECONDS = 1.0
+OPERATOR_LINES = 8
+"""Of its log, shown when it has ended."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLUMN_VALUES = {"Phase": "Succeeded", "Progress": "100%", "Loss": "0.0312", "Verdict": "Passed", "Age": "2m31s"}
 """A value of the usual width for each printed column."""
@@ -110,11 +112,11 @@ class Demo:
     def hold(self) -> None:
         """Say how to use the cluster, and keep it until Ctrl-C."""
         line = self._screen.line
-        line(f"\nThe cluster stays up, with {self.namespace} as kubectl's namespace. In another terminal:\n")
+        line("\nThe cluster stays up. In another terminal:\n")
         line(f"  export KUBECONFIG={shlex.quote(str(self._cluster.kubeconfig))}")
         line(f"  export PATH={shlex.quote(str(self._cluster.kubectl_path.parent))}:$PATH\n")
         for command, purpose in (
-            ("kubectl get vft -o wide", "the resource"),
+            ("kubectl get vft -o wide", f"the resource; {self.namespace} is kubectl's namespace"),
             (f"kubectl describe vft {self.name}", "its story: conditions and events"),
             (f"kubectl logs job/{self.name}-run-1", "what the trainer said"),
             ("kubectl explain vft.spec.training", "what can be set"),
@@ -153,7 +155,7 @@ class Demo:
     def _check(self) -> None:
         self._cluster.check()
         if not self._operator.running:
-            raise DemoError(f"The operator has ended. Its last lines:\n{self._operator.last_words()}")
+            raise DemoError(f"The operator has ended. Its last lines:\n{self._operator.last_words(OPERATOR_LINES)}")
 
 
 def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
@@ -178,7 +180,7 @@ def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
         except (DemoError, OperatorError, ClusterError) as error:
             screen.failure(str(error))
             for log in demo.save_logs():
-                screen.note(f"log: {log}")
+                screen.note(f"log: {log.relative_to(ROOT)}")
             if keep:
                 demo.hold()
             raise ToldError from error
