@@ -19,8 +19,8 @@ class RunPolicySpec(ApiModel):
     )
     active_deadline: Duration | None = Field(
         default=None,
-        description='Time that a run may take, such as "24h", waiting and retries included. Counts from when the run\'s '
-        "Job started; a suspension starts it anew when it ends. Absent: no limit.",
+        description='Time that a run may take, such as "24h", waiting and retries included. Counts from when the '
+        "run's Job started; a suspension starts it anew when it ends. Absent: no limit.",
     )
     pending_deadline: Duration | None = Field(
         default=None,
