@@ -34,7 +34,7 @@ from visionft_operator.names import MANAGED_SELECTOR
 from visionft_operator.reconcile.observed import Environment
 from visionft_operator.secret_store import SecretStore
 from visionft_operator.settings import Settings
-from visionft_operator.tls import ServingCertificate
+from visionft_operator.tls import ServingCertificate, StoreConflictError
 from visionft_operator.workqueue import WorkQueue
 
 KINDS = (VISION_FINE_TUNES, JOBS, PODS)
@@ -149,7 +149,7 @@ async def _when_possible(what: str, work: Any) -> None:
     while True:
         try:
             await work()
-        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+        except (ApiError, aiohttp.ClientError, TimeoutError, StoreConflictError) as error:
             mend = " (is the CRD installed? kubectl apply -f crds/)" if _is_missing(error) else ""
             logger.warning("waiting for %s: %r%s", what, error, mend)
             await asyncio.sleep(WAIT_SECONDS)
