@@ -21,7 +21,7 @@ from visionft_operator.kube import VISION_FINE_TUNES, ApiError, Kind, Kube, List
 from visionft_operator.names import LABEL_NAME, MANAGED_SELECTOR
 
 STALE_SECONDS = 90.0
-"""How long a watch may be behind before the operator is unhealthy: three rounds of the default interval."""
+"""How long a watch may be behind before the operator is unhealthy: three rounds of the longest interval."""
 
 CATCH_UP_SECONDS = 2.0
 """What was listed may still be on its way through the watch; only what is missing after this counts."""
@@ -46,6 +46,12 @@ class Freshness:
     def alive(self) -> None:
         """The loop has made a round."""
         self._alive = self._clock()
+
+    def all_known(self) -> None:
+        """Everything has just been listed: the clocks begin again."""
+        for plural in self._fresh:
+            self._fresh[plural] = self._clock()
+        self.alive()
 
     def report(self) -> tuple[bool, dict[str, float]]:
         """Return whether all is well, and the seconds since each watch, and the loop, was last known to be."""
@@ -78,9 +84,11 @@ class Resync:
         """List everything for the first time. Raises what the API calls raise."""
         for part in self._cache:
             part.repair(await self._list(part, cached=False))
+        self._freshness.all_known()
 
     async def run(self) -> None:
         """Make rounds until cancelled."""
+        self._freshness.all_known()  # the certificate may have had to be waited for since `fill`
         while True:
             await asyncio.sleep(self._interval)
             for part in self._cache:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+MAX_RESYNC_SECONDS = 30.0
+"""A watch that is behind for `freshness.STALE_SECONDS` makes the operator unhealthy: three rounds have to fit."""
+
 
 class SettingsError(ValueError):
     """A setting cannot be used. The text names the variable, its value and the mend."""
@@ -37,7 +40,7 @@ class Settings:
     status_interval_seconds: float = 10.0
     """Progress alone is written to a status at most this often. Condition changes are written at once."""
     resync_interval_seconds: float = 30.0
-    """How often everything is listed: to repair what a watch missed and to tell whether the watches are alive."""
+    """How often everything is listed: to repair what a watch missed and to tell whether the watches live. At most 30."""
     log_level: str = "INFO"
 
     @classmethod
@@ -52,7 +55,9 @@ class Settings:
             metrics_bind=_endpoint(env, "VISIONFT_METRICS_BIND", default.metrics_bind),
             watch_namespace=env.get("VISIONFT_WATCH_NAMESPACE", default.watch_namespace),
             status_interval_seconds=_seconds(env, "VISIONFT_STATUS_INTERVAL_SECONDS", default.status_interval_seconds),
-            resync_interval_seconds=_seconds(env, "VISIONFT_RESYNC_INTERVAL_SECONDS", default.resync_interval_seconds),
+            resync_interval_seconds=_seconds(
+                env, "VISIONFT_RESYNC_INTERVAL_SECONDS", default.resync_interval_seconds, MAX_RESYNC_SECONDS
+            ),
             log_level=_log_level(env, "VISIONFT_LOG_LEVEL", default.log_level),
         )
 
@@ -75,7 +80,7 @@ def _report_url(env: Mapping[str, str], name: str, default: str) -> str:
     return text
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+def _seconds(env: Mapping[str, str], name: str, default: float, at_most: float | None = None) -> float:
     text = env.get(name)
     if text is None:
         return default
@@ -85,6 +90,8 @@ def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
         value = 0.0
     if not value > 0:
         raise SettingsError(f'{name} is "{text}"; give a number of seconds above 0, for example "10"')
+    if at_most is not None and value > at_most:
+        raise SettingsError(f'{name} is "{text}"; give at most {at_most:g} seconds, or liveness could not be told')
     return value
 
 

@@ -52,9 +52,29 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> tuple[FakeKube, Cache, Freshness, 
     return kube, cache, fresh, clock, woken, resync
 
 
-async def rounds(resync: Resync) -> None:
-    """Let the loop make a few rounds."""
+async def test_what_was_waited_for_before_the_start_does_not_count(scene: Any) -> None:
+    _, _, fresh, clock, _, resync = scene
+    clock.now = 300  # the CRD came late
+    assert not fresh.report()[0]
+    await resync.fill()
+    assert fresh.report() == (True, {"watch/visionfinetunes": 0, "resync": 0})
+
+
+async def test_the_wait_between_the_first_list_and_the_first_round_does_not_count(scene: Any) -> None:
+    kube, cache, fresh, clock, _, _ = scene
+    resync = Resync(kube, cache, fresh, lambda key: None, "", 30)
+    await resync.fill()
+    clock.now = 300  # the certificate's Secret came late
+    await rounds(resync)
+    assert fresh.report() == (True, {"watch/visionfinetunes": 0, "resync": 0})
+
+
+async def rounds(resync: Resync, clock: Clock | None = None, now: float = 0.0) -> None:
+    """Let the loop make a few rounds, after which the clock shows `now`."""
     task = asyncio.create_task(resync.run())
+    await asyncio.sleep(0)  # it has begun
+    if clock is not None:
+        clock.now = now
     await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.wait([task])
@@ -64,8 +84,7 @@ async def test_a_deaf_watch_makes_the_operator_unhealthy_and_its_gaps_are_filled
     kube, cache, fresh, clock, woken, resync = scene
     cache[VISION_FINE_TUNES].saw_event("ADDED", resource(1))
     kube.listing = Listing((resource(2),), 2)
-    clock.now = 100
-    await rounds(resync)
+    await rounds(resync, clock, 100)
     healthy, ages = fresh.report()
     assert not healthy
     assert ages == {"watch/visionfinetunes": 100, "resync": 0}
@@ -90,8 +109,7 @@ async def test_a_deaf_watch_makes_the_operator_unhealthy_and_its_gaps_are_filled
 async def test_only_what_a_restart_can_mend_is_unhealthy(scene: Any, error: Exception, healthy: bool) -> None:
     kube, _, fresh, clock, _, resync = scene
     kube.error = error
-    clock.now = 100
-    await rounds(resync)
+    await rounds(resync, clock, 100)
     assert fresh.report()[0] is healthy
 
 

@@ -8,8 +8,9 @@ import logging
 
 import pytest
 from visionft_operator import logs
+from visionft_operator.freshness import STALE_SECONDS
 from visionft_operator.names import child_name, resource_of_child
-from visionft_operator.settings import Endpoint, Settings, SettingsError
+from visionft_operator.settings import MAX_RESYNC_SECONDS, Endpoint, Settings, SettingsError
 
 
 def test_nothing_set_is_the_default() -> None:
@@ -44,6 +45,8 @@ def test_everything_can_be_set() -> None:
         ("VISIONFT_STATUS_INTERVAL_SECONDS", "0"),
         ("VISIONFT_STATUS_INTERVAL_SECONDS", "ten"),
         ("VISIONFT_STATUS_INTERVAL_SECONDS", "nan"),
+        ("VISIONFT_RESYNC_INTERVAL_SECONDS", "31"),
+        ("VISIONFT_RESYNC_INTERVAL_SECONDS", "inf"),
         ("VISIONFT_LOG_LEVEL", "chatty"),
     ],
 )
@@ -52,6 +55,11 @@ def test_what_cannot_be_used_is_named_with_its_value(name: str, value: str) -> N
         Settings.from_env({name: value})
     assert name in str(error.value)
     assert value in str(error.value) or value.lower() in str(error.value).lower()
+
+
+def test_three_rounds_fit_into_the_time_after_which_a_watch_counts_as_deaf() -> None:
+    assert Settings().resync_interval_seconds <= MAX_RESYNC_SECONDS
+    assert 3 * MAX_RESYNC_SECONDS <= STALE_SECONDS
 
 
 @pytest.fixture
