@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from visionft_api import API_VERSION, KIND
 
@@ -28,6 +28,11 @@ REFUSALS = frozenset({400, 403, 404, 409, 413, 422})
 """HTTP statuses by which the API server says no to this child. Anything else is a fault, and tried again as one."""
 
 STALE_SECONDS = 1.0
+
+CONFIG_APPLIED = timedelta(seconds=60)
+"""How long a ConfigMap that was applied is taken to be there still. The operator may not read ConfigMaps, so one that
+somebody deleted comes back by being applied again; the pod of a live run may need it at any time, when it is replaced.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +57,7 @@ class Controller:
         self._clock = clock
         self._executor = Executor(kube, cache)
         self._specs = SpecReader()
-        self._applied: dict[str, str] = {}
+        self._applied: dict[str, tuple[str, datetime]] = {}
         self._written: dict[str, datetime] = {}
         self._uids: dict[ResourceKey, str] = {}
 
@@ -89,9 +94,10 @@ class Controller:
         if observed is None:
             return None
         uid = self._uids[key] = observed.meta.uid
-        return replace(
-            observed, refusal=refusal, config_digest=self._applied.get(uid), progress_written=self._written.get(uid)
-        )
+        digest, applied = self._applied.get(uid, (None, observed.now))
+        if observed.now - applied >= CONFIG_APPLIED:
+            digest = None
+        return replace(observed, refusal=refusal, config_digest=digest, progress_written=self._written.get(uid))
 
     async def _act(self, key: ResourceKey, observed: Observed, actions: tuple[Action, ...]) -> Refusal | None:
         """Do the actions in order. Returns the API server's refusal of one, at which it stops."""
@@ -104,7 +110,7 @@ class Controller:
                 logger.warning("%s refused: %s", type(action).__name__, error)
                 return Refusal(_what(action), error.status, error.message)
             if isinstance(action, ApplyConfigMap):
-                self._applied[observed.meta.uid] = fingerprint(action.body)
+                self._applied[observed.meta.uid] = fingerprint(action.body), observed.now
             elif isinstance(action, CreateJob):
                 self._metrics.run_started()
         return None

@@ -31,9 +31,11 @@ class Executor:
     async def act(self, key: ResourceKey, action: Action) -> None:
         """Do one action. Raises ApiError, connection errors and StaleError."""
         match action:
-            case ApplyConfigMap(body):
+            case ApplyConfigMap(body, ours):
+                if not ours:
+                    await self._refuse_foreign(body)
                 await self._kube.apply(CONFIG_MAPS, body)
-                logger.info("ConfigMap %s applied", body["metadata"]["name"])
+                logger.debug("ConfigMap %s applied", body["metadata"]["name"])
             case CreateJob(body):
                 await self._create_job(key, body)
             case PatchJob(name, spec):
@@ -74,6 +76,25 @@ class Executor:
             except ApiError as error:
                 if error.status != 409:
                     logger.warning("event %s not created: %s", note.reason, error)
+
+    async def _refuse_foreign(self, body: dict[str, Any]) -> None:
+        """Raise ApiError 409 when a ConfigMap of that name is somebody else's.
+
+        The operator may not read ConfigMaps, but is told what applying would make of one: entries or owners that it
+        did not declare were there before. (Other entries are merged without a conflict, so force is not all there is.)
+        """
+        name = body["metadata"]["name"]
+        foreign = ApiError(
+            409, "AlreadyExists", f"a ConfigMap {name} that does not belong to this resource is in the way; delete it"
+        )
+        try:
+            would_be = await self._kube.try_apply(CONFIG_MAPS, body)
+        except ApiError as error:
+            raise (foreign if error.status == 409 else error) from error
+        owners = {owner["uid"] for owner in would_be["metadata"]["ownerReferences"]}
+        declared = {owner["uid"] for owner in body["metadata"]["ownerReferences"]}
+        if owners != declared or set(would_be["data"]) != set(body["data"]) or would_be.get("binaryData"):
+            raise foreign
 
     async def _create_job(self, key: ResourceKey, body: dict[str, Any]) -> None:
         """Create a Job, once it is certain that the resource still wants it and that the name is free.

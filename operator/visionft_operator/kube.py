@@ -132,9 +132,16 @@ class Kube:
 
     async def apply(self, kind: Kind, body: Object, subresource: Literal["status"] | None = None) -> Object:
         """Server-side apply. Takes fields that another manager owns: what it declares is the operator's to say."""
+        return await self._apply(kind, body, subresource, {"force": "true"})
+
+    async def try_apply(self, kind: Kind, body: Object) -> Object:
+        """Return what `apply` would make of the object and change nothing. Status 409 when it would take fields."""
+        return await self._apply(kind, body, None, {"dryRun": "All"})
+
+    async def _apply(self, kind: Kind, body: Object, subresource: str | None, options: dict[str, str]) -> Object:
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER, "force": "true"}, body, APPLY)
+        return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER, **options}, body, APPLY)
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
         """JSON merge patch."""

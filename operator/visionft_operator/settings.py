@@ -40,7 +40,7 @@ class Settings:
     status_interval_seconds: float = 10.0
     """Progress alone is written to a status at most this often. Condition changes are written at once."""
     resync_interval_seconds: float = 30.0
-    """How often everything is listed: to repair what a watch missed and to tell whether the watches live. At most 30."""
+    """How often everything is listed: to repair what a watch missed and to tell a deaf one. At most 30."""
     log_level: str = "INFO"
 
     @classmethod

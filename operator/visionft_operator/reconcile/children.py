@@ -35,7 +35,7 @@ def children(
         return tuple(actions)
     config = build_configmap(resource, run, o.environment.ca_pem)
     if fingerprint(config) != o.config_digest:
-        actions.append(ApplyConfigMap(config))
+        actions.append(ApplyConfigMap(config, ours=True))
     changes = _changes(resource, job)
     if changes:
         actions.append(PatchJob(job.name, changes))

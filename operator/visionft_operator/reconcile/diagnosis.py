@@ -98,7 +98,8 @@ def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
             f"The volumes of pod {pod.name} cannot be set up on node {pod.node}: {stuck.reason}: {stuck.message}. "
-            "Check that the claims named in the spec are bound and may be mounted on that node; the node keeps trying.",
+            "Check that the claims named in the spec are bound and may be mounted on that node; a ConfigMap of the run "
+            "that is missing is put back by itself. The node keeps trying.",
         )
     return Waiting(Reason.WAITING_FOR_POD, f"Pod {pod.name} is being started on node {pod.node}.")
 

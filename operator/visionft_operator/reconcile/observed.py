@@ -48,7 +48,8 @@ class Observed:
 
     `resource` is None when the spec cannot be read; `problems` then says why. `missing_claims` and `warnings` are None
     while nobody has asked; a plan that depends on them says so. `config_digest` is the fingerprint of the ConfigMap
-    that was last applied, None after a restart. `progress_written` is when this process last wrote the status.
+    that was applied in the last minute, None when none was. `progress_written` is when this process last wrote the
+    status.
     """
 
     meta: Meta

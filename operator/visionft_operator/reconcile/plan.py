@@ -8,9 +8,14 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class ApplyConfigMap:
-    """Create or update a run's ConfigMap. `body` is complete."""
+    """Create or update a run's ConfigMap. `body` is complete.
+
+    `ours`: the run has its Job, so the ConfigMap was the operator's before, and what somebody edited is put right.
+    Otherwise somebody else's ConfigMap of that name is left alone, and the action refused.
+    """
 
     body: dict[str, Any]
+    ours: bool = False
 
 
 @dataclass(frozen=True)

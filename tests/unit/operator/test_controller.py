@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -47,6 +48,14 @@ class FakeKube:
             body = {**self.objects[kind.plural, body["metadata"]["name"]], "status": body["status"]}
         return self.put(kind, body)
 
+    async def try_apply(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        known = self.objects.get((kind.plural, body["metadata"]["name"]))
+        if known is None:
+            return body
+        if any(known["data"].get(key, value) != value for key, value in body["data"].items()):
+            raise ApiError(409, "Conflict", "Apply failed with 1 conflict")
+        return {**body, "data": {**known["data"], **body["data"]}}
+
     async def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         self._note(kind, body.get("reason", ""))
         if (kind.plural, body["metadata"]["name"]) in self.objects:
@@ -73,6 +82,7 @@ class Scene:
     """A controller with everything it needs, and one resource."""
 
     def __init__(self) -> None:
+        self.now = NOW
         self.kube = FakeKube()
         self.cache = Cache([VISION_FINE_TUNES, JOBS, PODS])
         reports = ReportStore()
@@ -83,7 +93,7 @@ class Scene:
             reports,
             self.metrics,
             lambda: ENVIRONMENT,
-            lambda: NOW,
+            lambda: self.now,
         )
         metadata = {"namespace": "team", "name": "digits", "uid": "vft-1", "generation": 1}
         body = {"apiVersion": "visionft.dev/v1alpha1", "kind": "VisionFineTune", "metadata": metadata, "spec": SPEC}
@@ -171,6 +181,50 @@ async def test_somebody_elses_job_of_that_name_is_left_alone(scene: Scene) -> No
     await scene.controller.reconcile(KEY)
     assert scene.kube.objects["jobs", "digits-run-1"]["spec"] == {"mine": True}
     assert scene.conditions()["Queued"] == ("True", "CreationRefused")
+
+
+@pytest.mark.parametrize("data", [{"mine": "1"}, {"run.json": "mine", "run.yaml": "mine", "ca.crt": "mine"}])
+async def test_somebody_elses_configmap_of_that_name_is_left_alone(scene: Scene, data: dict[str, str]) -> None:
+    """Entries of its own are merged without a conflict, the same entries are a conflict."""
+    foreign = {"metadata": {"namespace": "team", "name": "digits-run-1"}, "data": data}
+    scene.kube.put(CONFIG_MAPS, foreign)
+    assert await scene.controller.reconcile(KEY) == 30
+    assert scene.kube.objects["configmaps", "digits-run-1"]["data"] == data
+    assert ("jobs", "digits-run-1") not in scene.kube.objects
+    assert scene.conditions()["Queued"] == ("True", "CreationRefused")
+    status = scene.kube.objects["visionfinetunes", "digits"]["status"]
+    told = next(c for c in status["conditions"] if c["type"] == "Queued")
+    assert "a ConfigMap digits-run-1 that does not belong to this resource is in the way; delete it" in told["message"]
+    del scene.kube.objects["configmaps", "digits-run-1"]
+    await scene.controller.reconcile(KEY)
+    assert scene.conditions()["Queued"] == ("True", "WaitingForPod")
+
+
+async def test_our_own_configmap_is_not_in_our_way(scene: Scene) -> None:
+    """Its Job was refused the first time."""
+    scene.kube.refuse["Job"] = ApiError(403, "Forbidden", "exceeded quota: jobs")
+    await scene.controller.reconcile(KEY)
+    assert ("configmaps", "digits-run-1") in scene.kube.objects
+    scene.kube.refuse.clear()
+    await scene.controller.reconcile(KEY)
+    assert ("jobs", "digits-run-1") in scene.kube.objects
+
+
+async def test_a_configmap_of_a_live_run_that_was_deleted_or_edited_is_put_back(scene: Scene) -> None:
+    await scene.controller.reconcile(KEY)
+    whole = scene.kube.objects.pop(("configmaps", "digits-run-1"))["data"]
+    scene.now += timedelta(seconds=59)
+    await scene.controller.reconcile(KEY)
+    assert ("configmaps", "digits-run-1") not in scene.kube.objects
+    scene.now += timedelta(seconds=1)
+    await scene.controller.reconcile(KEY)
+    assert scene.kube.objects["configmaps", "digits-run-1"]["data"] == whole
+    scene.kube.objects["configmaps", "digits-run-1"]["data"] = {}
+    scene.kube.writes.clear()
+    scene.now += timedelta(seconds=60)
+    await scene.controller.reconcile(KEY)
+    assert scene.kube.objects["configmaps", "digits-run-1"]["data"] == whole
+    assert scene.kube.writes == ["ConfigMap"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
