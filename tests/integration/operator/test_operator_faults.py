@@ -142,6 +142,17 @@ def test_a_quota_on_jobs_is_told_and_tried_again(team: Team) -> None:
     team.wait("digits", "Succeeded", "True", seconds=40)
 
 
+def test_somebody_elses_configmap_of_that_name_is_told_and_left_as_it_is(team: Team) -> None:
+    mine = ("configmap", "digits-run-1", "-n", team.namespace)
+    team.cluster.kubectl("create", *mine, "--from-literal=mine=1", check=True)
+    before = team.cluster.kubectl("get", *mine, "-o", "json", check=True).stdout
+    team.apply("digits", {"reports": "1", "pause": "0.05"})
+    said = team.wait("digits", "Queued", "True", "CreationRefused")
+    assert "a ConfigMap digits-run-1 that does not belong to this resource is in the way; delete it" in said["message"]
+    assert team.cluster.kubectl("get", *mine, "-o", "json", check=True).stdout == before
+    assert team.jobs("digits") == []
+
+
 def test_a_silent_node_is_told_with_what_to_do(team: Team, new_team: Callable[..., Team]) -> None:
     team.apply("digits", {"hold": "1"})
     pod = team.wait_running("digits")
