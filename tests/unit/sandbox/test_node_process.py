@@ -90,7 +90,10 @@ def test_guard_ends_what_a_killed_node_leaves(tmp_path: Path) -> None:
     node = subprocess.Popen([sys.executable, "-c", code, instance, tmp_path], stdout=subprocess.PIPE, env=env)
     assert node.stdout
     assert node.stdout.readline() == b"started\n"
-    assert list(marked_processes(f"{instance}/"))
+    end = time.monotonic() + 10
+    while not list(marked_processes(f"{instance}/")):  # it is found once it has become its program
+        assert time.monotonic() < end
+        time.sleep(0.02)
     node.kill()
     node.wait()
     assert_gone(f"{instance}/")
