@@ -175,13 +175,13 @@ def _unreadable(file: Path, error: OSError) -> BadDatasetError:
 
 def _parse_json(raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        # Without its line end: a row that was cut off is then told as such, not as a wrong character.
+        return json.loads(raw.decode("utf-8").rstrip("\r\n"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise BadRowError("", f"is not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from None
     except json.JSONDecodeError as error:
-        raise BadRowError(
-            "", f"is not JSON ({error.msg} at column {error.colno}); write one JSON object a line"
-        ) from None
+        what = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise BadRowError("", f"is not JSON ({what}, column {error.colno}); write one JSON object a line") from None
     except BadRowError:
         raise
     except ValueError:  # Python reads no longer number than this
