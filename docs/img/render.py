@@ -7,6 +7,7 @@ Of a long table only its first and last rows are kept, with "..." where rows are
 """
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -14,17 +15,21 @@ from rich.console import Console
 from rich.text import Text
 
 WIDTH = 92
+ERASE_LINE = "\x1b[K"
 TABLE_ROWS_KEPT = (9, 6)
 
 
 def main() -> None:
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
-    lines = source.read_text(encoding="utf-8").replace("\r\n", "\n").split("\n")
+    recorded = source.read_bytes().decode().replace(ERASE_LINE, "")
+    lines = re.sub(r"\r+\n", "\n", recorded).split("\n")
     lines = [line.rsplit("\r", 1)[-1] for line in lines if not line.startswith(("Script started", "Script done"))]
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in shortened([Text.from_ansi(line) for line in lines]):
         console.print(line, no_wrap=True, overflow="crop")
-    target.write_text(console.export_svg(title="make demo"), encoding="utf-8")
+    # Without the fonts that rich would have the reader's browser fetch.
+    picture = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="make demo"), flags=re.DOTALL)
+    target.write_text(picture, encoding="utf-8")
 
 
 def shortened(lines: list[Text]) -> list[Text]:
