@@ -175,6 +175,8 @@ def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
         stack.callback(_ignore_signals)
         try:
             demo.install()
+            if keep:
+                screen.note(f"to look on with kubectl: export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
             tuned = demo.train()
             print_summary(screen, tuned, demo.answers(), time.monotonic() - began)
         except (DemoError, OperatorError, ClusterError) as error:
