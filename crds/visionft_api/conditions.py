@@ -46,7 +46,6 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
     # Suspended
     SUSPENDED_BY_USER = "SuspendedByUser"
-    RESUMED = "Resumed"
     NOT_SUSPENDED = "NotSuspended"
     # ArtifactReady
     WRITTEN = "Written"

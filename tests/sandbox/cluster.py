@@ -4,11 +4,8 @@ with Cluster.start() as cluster:
     cluster.kubectl("get", "nodes")
 """
 
-import contextlib
 import http.client
 import os
-import random
-import socket
 import ssl
 import subprocess
 import sys
@@ -25,7 +22,9 @@ from sandbox import kubeconfig, programs
 from sandbox.build import Log, ensure_built
 from sandbox.certificates import Authority, service_account_key
 from sandbox.control_plane_node import ControlPlaneNode
+from sandbox.errors import ClusterError
 from sandbox.node.control import NodeControl, NodeControlError
+from sandbox.ports import free_ports, listens
 from sandbox.processes import Child, WorkFolder
 from sandbox.programs import Layout
 from sandbox.storage import Provisioner, claim_folder, storage_class
@@ -33,12 +32,7 @@ from sandbox.storage import Provisioner, claim_folder, storage_class
 NODE_NAME = "sandbox-node"
 READY_SECONDS = 120
 POLL_SECONDS = 0.05
-LISTENING_PORTS = range(20000, 32000)
 TOKEN_LIFE_SECONDS = 24 * 3600
-
-
-class ClusterError(Exception):
-    """The cluster did not come up, or lost a part; the message quotes the part's log."""
 
 
 class Cluster:
@@ -59,7 +53,7 @@ class Cluster:
         pki = data / "pki"
         pki.mkdir()
         authority = Authority(pki)
-        etcd_port, api_port = _free_ports(2)
+        etcd_port, api_port = free_ports(2)
         self.service_account_key = service_account_key(pki / "service-account.key")
         self._layout = Layout(
             data=data,
@@ -194,7 +188,7 @@ class Cluster:
 
     def _bring_up(self) -> None:
         self._start_program(programs.etcd(self._layout))
-        self._wait("etcd", lambda: _listens(self._layout.etcd_port), "etcd")
+        self._wait("etcd", lambda: listens(self._layout.etcd_port), "etcd")
         self._start_program(programs.kube_apiserver(self._layout))
         self._start_api_clients()
         self._wait("the API server", self._api_ready, "kube-apiserver")
@@ -270,21 +264,3 @@ class Cluster:
             if time.monotonic() > end:
                 raise ClusterError(f"{what} was not ready after {READY_SECONDS} s:\n{child.last_words()}")
             time.sleep(POLL_SECONDS)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Free ports below those that the kernel gives to outgoing connections: while the API server is down, such a
-    connection could take its port, and a client that knocks there could even be connected to itself."""
-    free = []
-    for port in random.sample(LISTENING_PORTS, k=len(LISTENING_PORTS)):
-        with socket.socket() as probe, contextlib.suppress(OSError):  # in use
-            probe.bind(("127.0.0.1", port))
-            free.append(port)
-        if len(free) == count:
-            return free
-    raise ClusterError(f"no {count} free ports between {LISTENING_PORTS[0]} and {LISTENING_PORTS[-1]}")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 from sandbox import leash
 from sandbox.cluster import Cluster
+from sandbox.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 CRD = REPOSITORY / "crds" / "visionfinetunes.visionft.dev.yaml"
@@ -45,7 +45,7 @@ class OperatorProcess:
         self._cluster = cluster
         self._account = account
         self._process: subprocess.Popen[bytes] | None = None
-        self._report_port, self.metrics_port = _free_ports(2)
+        self._report_port, self.metrics_port = free_ports(2)
         self._settings = settings
         self.log_file = cluster.data / f"{account}-{self.metrics_port}.log"
 
@@ -143,14 +143,3 @@ class OperatorProcess:
             self._process.kill()
             self._process.wait()
         self._process = None
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
