@@ -29,6 +29,7 @@ DIGEST_PATTERN = "^sha256:[a-f0-9]{64}$"
 MODEL_URI_PATTERN = r"^(pvc|s3|oci)://[^\s]+$"
 REPOSITORY_PATTERN = "^[a-z0-9][a-z0-9._:/-]*$"
 CRON_PATTERN = "^(@(hourly|daily|weekly|monthly)|[0-9*/,-]+( [0-9*/,-]+){4})$"
+MODULE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
 GATE_PATTERN = r"^(cer|wer|exactMatch) *(<=|<|>=|>) *[0-9]{1,3}(\.[0-9]{1,9})?([eE]-[0-9]{1,2})?$"
 
 WHAT_FITS = {
@@ -53,6 +54,7 @@ WHAT_FITS = {
     REPOSITORY_PATTERN: 'a repository such as "registry.example.com/team/model"',
     CRON_PATTERN: 'five cron fields such as "0 3 * * *", or @hourly, @daily, @weekly or @monthly',
     GATE_PATTERN: 'a metric (cer, wer, exactMatch), an operator (<, <=, >, >=) and a number, such as "cer <= 0.05"',
+    MODULE_NAME_PATTERN: 'the name of a module, such as "lm_head" or "embed_tokens"',
     DIGEST_PATTERN: 'a digest, "sha256:" and 64 hexadecimal digits',
 }
 """What a person should write where the pattern refused."""

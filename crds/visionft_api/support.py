@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from visionft_api.base import ApiModel
 from visionft_api.problems import Problem
 from visionft_api.spec import DataSource, VisionFineTuneSpec
 
@@ -24,10 +25,15 @@ def _source(part: DataSource | None, name: str) -> Any:
     return None if part is None else getattr(part, name)
 
 
+def _unusual(value: Any, usual: Any) -> Any:
+    return None if value == usual else value
+
+
 def _data_source(field: str, get: Callable[[VisionFineTuneSpec], DataSource | None]) -> tuple[Unsupported, ...]:
     return (
         Unsupported(f"{field}.hub", lambda s: _source(get(s), "hub"), "copy the rows to a claim and use pvc"),
         Unsupported(f"{field}.s3", lambda s: _source(get(s), "s3"), "copy the rows to a claim and use pvc"),
+        Unsupported(f"{field}.http", lambda s: _source(get(s), "http"), "copy the rows to a claim and use pvc"),
         Unsupported(
             f"{field}.configMap", lambda s: _source(get(s), "config_map"), "copy the rows to a claim and use pvc"
         ),
@@ -54,6 +60,28 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     *_data_source("spec.dataset.validation", lambda s: s.dataset.validation),
     Unsupported("spec.dataset.columns", lambda s: s.dataset.columns, "bring the rows into the messages form"),
     Unsupported("spec.dataset.promptTemplate", lambda s: s.dataset.prompt_template, "put the prompt into each row"),
+    Unsupported("spec.dataset.promptTemplates", lambda s: s.dataset.prompt_templates or None, "remove it"),
+    Unsupported("spec.dataset.systemPrompt", lambda s: s.dataset.system_prompt, "put it into each row"),
+    Unsupported("spec.dataset.format", lambda s: _unusual(s.dataset.format, "messages"), "use messages"),
+    Unsupported("spec.dataset.badRows", lambda s: _unusual(s.dataset.bad_rows, "Refuse"), "use Refuse"),
+    Unsupported("spec.dataset.leakage", lambda s: _unusual(s.dataset.leakage, "Warn"), "use Warn"),
+    Unsupported("spec.dataset.augmentation", lambda s: s.dataset.augmentation, "remove it"),
+    Unsupported("spec.adapter.method", lambda s: _unusual(s.adapter.method, "lora"), "use lora"),
+    Unsupported("spec.adapter.layers", lambda s: s.adapter.layers, "use the switches"),
+    Unsupported("spec.adapter.modulesToSave", lambda s: s.adapter.modules_to_save or None, "remove it"),
+    Unsupported("spec.training.batchSize", lambda s: _unusual(s.training.batch_size == "auto", False), "use a number"),
+    Unsupported("spec.training.effectiveBatchSize", lambda s: s.training.effective_batch_size, "use batchSize"),
+    Unsupported("spec.training.optimizer", lambda s: _unusual(s.training.optimizer, "adamw"), "use adamw"),
+    Unsupported(
+        "spec.training.scheduler",
+        lambda s: None if s.training.scheduler in ("linear", "cosine", "constant") else s.training.scheduler,
+        "use cosine",
+    ),
+    Unsupported("spec.training.groupByLength", lambda s: s.training.group_by_length or None, "set it to false"),
+    Unsupported(
+        "spec.training.gradientCheckpointing", lambda s: _unusual(s.training.gradient_checkpointing, "auto"), "use auto"
+    ),
+    Unsupported("spec.training.sharding", lambda s: _unusual(s.training.sharding, "auto"), "use auto"),
     Unsupported("spec.training.packing", lambda s: s.training.packing or None, "set it to false"),
     Unsupported(
         "spec.training.earlyStopping", lambda s: s.training.early_stopping, "remove it and choose epochs or maxSteps"
@@ -75,6 +103,6 @@ def unsupported(spec: VisionFineTuneSpec) -> list[Problem]:
         value = entry.value(spec)
         if value is None:
             continue
-        shown = value if isinstance(value, str | int | bool) else value.to_json()
+        shown = value.to_json() if isinstance(value, ApiModel) else value
         problems.append(Problem(entry.field, shown, f"not supported by this version yet; {entry.mend}"))
     return problems

@@ -40,7 +40,7 @@ def training_batch(examples: Sequence[Example], prepared: Prepared, processor: A
         left=False,
     )
     batch["labels"] = torch.stack([_padded(example.labels, length, IGNORED, left=False) for example in examples])
-    return batch | _extras(batch["input_ids"], examples, prepared, processor, family)
+    return _with_extras(batch, examples, prepared, processor, family)
 
 
 def prompt_batch(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> Batch:
@@ -53,7 +53,7 @@ def prompt_batch(examples: Sequence[Example], prepared: Prepared, processor: Any
         length,
         left=True,
     )
-    return batch | _extras(batch["input_ids"], examples, prepared, processor, family)
+    return _with_extras(batch, examples, prepared, processor, family)
 
 
 def pad_id(processor: Any) -> int:
@@ -68,13 +68,13 @@ def _text(ids: list[torch.Tensor], lengths: list[int], total: int, *, left: bool
     return {"input_ids": torch.stack(ids), "attention_mask": torch.stack(real).long()}
 
 
-def _extras(
-    input_ids: torch.Tensor, examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family
+def _with_extras(
+    batch: Batch, examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family
 ) -> Batch:
     """Picture tensors, joined in the rows' order, and the family's tensors over the text."""
-    pictures = [images for example in examples if (images := prepared.pictures.of(example.row))]
-    joined = {name: torch.cat([images[name] for images in pictures]) for name in family.image_tensors if pictures}
-    return family.text_tensors(processor, input_ids) | joined
+    rows = [prepared.pictures.of(example.row) for example in examples]
+    text = family.text_inputs(processor, batch["input_ids"], batch["attention_mask"], rows)
+    return batch | text | family.image_inputs(rows)
 
 
 def _padded(values: torch.Tensor, length: int, filler: int, *, left: bool) -> torch.Tensor:

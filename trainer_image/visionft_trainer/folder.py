@@ -24,9 +24,10 @@ from typing import Any
 
 from visionft_api.run_file import RunFile
 
-from visionft_trainer import atomic, places
+from visionft_trainer import atomic
 from visionft_trainer.errors import BadConfigError, writing_to
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources import places
 
 OWNER_FILE = "owner.json"
 RUN_PREFIX = "run-"

@@ -11,8 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from visionft_trainer.plain_files import NotAFileError, open_plain
-from visionft_trainer.rows import Picture
-from visionft_trainer.shapes import BadRowError
+from visionft_trainer.rows import BadRowError, Picture, Span
 
 MAX_PIXELS = 100_000_000  # an A3 page at 600 dpi has 70 million; beyond is a decompression bomb
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
@@ -31,11 +30,22 @@ class ImageRules:
 
 def read_bytes(picture: Picture, rules: ImageRules) -> bytes:
     """The encoded image. Raises `BadRowError` when it is missing, outside the folder, no plain file, or too large."""
-    if isinstance(picture.source, bytes):
-        if len(picture.source) > rules.max_bytes:
-            raise BadRowError("", f"the image in the data URI {_too_large(len(picture.source), rules)}")
-        return picture.source
-    path = picture.source
+    match picture.source:
+        case bytes() as data:
+            if len(data) > rules.max_bytes:
+                raise BadRowError("", f"{picture_name(picture, rules)} {_too_large(len(data), rules)}")
+            return data
+        case Span() as span:
+            if span.size > rules.max_bytes:
+                raise BadRowError("", f"{picture_name(picture, rules)} {_too_large(span.size, rules)}")
+            with open_plain(span.file) as file:
+                file.seek(span.offset)
+                return file.read(span.size)
+        case path:
+            return _read_file(path, rules)
+
+
+def _read_file(path: Path, rules: ImageRules) -> bytes:
     name = _name(path, rules)
     try:
         real = path.resolve(strict=True)
@@ -99,7 +109,9 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 
 def picture_name(picture: Picture, rules: ImageRules) -> str:
     """How errors call the picture."""
-    return "the image in the data URI" if isinstance(picture.source, bytes) else _name(picture.source, rules)
+    if picture.name:
+        return picture.name
+    return _name(picture.source, rules) if isinstance(picture.source, Path) else "the image in the row"
 
 
 def _name(path: Path, rules: ImageRules) -> str:

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 from visionft_api.spec import VisionFineTuneSpec
 
-from visionft_trainer import source
 from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.families import Family
 from visionft_trainer.settings import Settings
-from visionft_trainer.source import ModelFiles
+from visionft_trainer.sources.model import CONFIG_FILE, ModelFiles
 
 
 def choose_device(spec: VisionFineTuneSpec, settings: Settings) -> torch.device:
@@ -67,12 +66,11 @@ def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:
 def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device) -> Any:
     """The base model on `device`, in eval mode, nothing trainable. Raises `BadModelError`."""
     from safetensors import SafetensorError
-    from transformers import AutoModelForImageTextToText
 
     dtype = choose_dtype(device)
     four_bit = spec.model.quantization == "nf4"
     try:
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = files.family.model_class().from_pretrained(
             files.folder,
             dtype=dtype,
             device_map={"": device},
@@ -136,7 +134,7 @@ def _check_shapes(model: nn.Module, files: ModelFiles) -> None:
             if found != wanted:
                 raise BadModelError(
                     f"{files.identity}: the weights cannot be loaded ({name}.weight is {found}, "
-                    f"{source.CONFIG_FILE} says {wanted}). Copy weights and configuration of the same model."
+                    f"{CONFIG_FILE} says {wanted}). Copy weights and configuration of the same model."
                 )
 
 

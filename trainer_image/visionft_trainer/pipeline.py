@@ -16,13 +16,15 @@ from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
-from visionft_trainer import atomic, folder, ingest, libraries, source
+from visionft_trainer import atomic, folder, ingest, libraries
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
 from visionft_trainer.progress import Progress
 from visionft_trainer.report import Result, RowCounts, curve_of, read_result, write_result
+from visionft_trainer.scratch import Scratch, scratch_folder
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.sources import model as model_source
 from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
 
 if TYPE_CHECKING:
@@ -59,17 +61,31 @@ def run(
         progress.learn(evaluation=finished.evaluation, artifacts=finished.artifacts, resolved=finished.resolved)
         progress.finish()
         return finished
+    with scratch_folder() as scratch:
+        return _train(run_file, settings, progress, stop, clock, place, scratch)
+
+
+def _train(
+    run_file: RunFile,
+    settings: Settings,
+    progress: Progress,
+    stop: Stop,
+    clock: Callable[[], datetime],
+    place: RunFolder,
+    scratch: Scratch,
+) -> Result:
+    spec = run_file.spec
     started = clock()
 
     progress.enter(Stage.INGEST)
     begun = _read_resolved(place)
-    data = ingest.ingest(spec, settings, progress.tick)
+    data = ingest.ingest(spec, settings, scratch, progress.tick)
     if begun is not None and begun.dataset_digest != data.digest:
         raise BadDatasetError(
             f"spec.dataset: the data has changed since run {place.owner.run} began, which was interrupted. Bring the "
             "old data back, or set spec.runPolicy.rerun to a new text to begin the next run with the new data."
         )
-    files = source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
+    files = model_source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
     resolved = Resolved(model_revision=files.revision, dataset_digest=data.digest, spec_hash=run_file.spec_hash)
     with writing_to(place.resolved):
         atomic.write_text(place.resolved, resolved.model_dump_json(by_alias=True, exclude_none=True) + "\n")
@@ -81,10 +97,12 @@ def run(
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
-    train_rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, progress.tick)
+    train_rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, scratch, progress.tick)
     validation_rows = None
     if data.validation is not None:
-        validation_rows = preprocess.preprocess(data.validation, spec.dataset, processor, files.family, progress.tick)
+        validation_rows = preprocess.preprocess(
+            data.validation, spec.dataset, processor, files.family, scratch, progress.tick
+        )
     rows = _count_rows(train_rows, validation_rows)
 
     progress.enter(Stage.LOAD)
@@ -199,7 +217,7 @@ def _write_answers(place: RunFolder, rows: Prepared, before: Measurement | None,
     lines = []
     for index, answer in enumerate(after.answers):
         row = rows.examples[index].row
-        entry = {"row": row.line, "reference": row.answer, "tuned": answer}
+        entry = {"row": row.where.row, "reference": row.answer, "tuned": answer}
         if before is not None:
             entry["baseline"] = before.answers[index]
         lines.append(json.dumps(entry, ensure_ascii=False) + "\n")

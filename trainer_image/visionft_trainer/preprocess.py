@@ -6,23 +6,26 @@ Only answers carry labels. A row that does not fit is dropped and counted; nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from visionft_api.spec import DatasetSpec
 
 from visionft_trainer.chat import render
+from visionft_trainer.disk_list import DiskList
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.families import Family
-from visionft_trainer.images import ImageRules, open_rgb, picture_name, read_bytes
 from visionft_trainer.ingest import Split
-from visionft_trainer.rows import Row
-from visionft_trainer.shapes import BadRowError
+from visionft_trainer.pictures import ImageTensors, Pictures, UnfitPictureError
+from visionft_trainer.rows import Row, Where
+from visionft_trainer.scratch import Scratch
 
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
-PICTURE_CACHE_BYTES = 2**30  # processed pictures kept in memory; those beyond are processed again when met
+
+__all__ = ["IGNORED", "Dropped", "Example", "Prepared", "preprocess"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Example:
 class Dropped:
     """A row that was left out."""
 
-    line: int
+    where: Where
     reason: str
 
 
@@ -50,7 +53,10 @@ class Prepared:
     """A split, ready for the model."""
 
     name: str
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
+    """On disk; each access reads one."""
+    lengths: np.ndarray[Any, np.dtype[np.int32]]
+    """Tokens of each example."""
     dropped: tuple[Dropped, ...]
     pictures: Pictures
 
@@ -59,57 +65,12 @@ class Prepared:
         return dict(Counter(dropped.reason.partition(":")[0] for dropped in self.dropped))
 
 
-class UnfitPictureError(ValueError):
-    """A sound picture that the family's encoder does not take."""
-
-
-class Pictures:
-    """Processed pictures of rows, computed once and kept while they fit into `budget` bytes."""
-
-    def __init__(self, processor: Any, family: Family, rules: ImageRules, budget: int = PICTURE_CACHE_BYTES) -> None:
-        self._processor = processor
-        self._family = family
-        self._rules = rules
-        self._left = budget
-        self._kept: dict[int, dict[str, torch.Tensor]] = {}
-
-    def of(self, row: Row) -> dict[str, torch.Tensor]:
-        """The image processor's tensors for all pictures of `row`, in order; empty for a row without any.
-
-        Raises:
-            UnfitPictureError: the family cannot encode a picture of that size.
-        """
-        if row.line in self._kept:
-            return self._kept[row.line]
-        tensors = self._process(row)
-        size = sum(tensor.nbytes for tensor in tensors.values())
-        if size <= self._left:
-            self._left -= size
-            self._kept[row.line] = tensors
-        return tensors
-
-    def _process(self, row: Row) -> dict[str, torch.Tensor]:
-        try:
-            images = [
-                open_rgb(read_bytes(picture, self._rules), picture_name(picture, self._rules))
-                for picture in row.pictures
-            ]
-        except BadRowError as error:  # ingest has found it sound
-            raise BadDatasetError(f"row {row.line}: {error}. The data changed while the run was reading it.") from None
-        if not images:
-            return {}
-        for image in images:
-            problem = self._family.fits(image.width, image.height)
-            if problem:
-                raise UnfitPictureError(problem)
-        return dict(self._processor.image_processor(images=images, return_tensors="pt"))
-
-
 def preprocess(
     split: Split,
     dataset: DatasetSpec,
     processor: Any,
     family: Family,
+    scratch: Scratch,
     tick: Callable[[int, int], None] = lambda *_: None,
 ) -> Prepared:
     """Prepare every row of `split`; `tick(done, total)` is called after each.
@@ -118,47 +79,87 @@ def preprocess(
         BadDatasetError: no row is left, or a row's text holds the token that stands for a picture.
     """
     pictures = Pictures(processor, family, split.rules)
-    examples: list[Example] = []
-    dropped: list[Dropped] = []
-    for index, row in enumerate(split.rows):
-        outcome = _prepare_row(row, split, dataset, processor, family, pictures)
-        if isinstance(outcome, Example):
-            examples.append(outcome)
-        else:
-            dropped.append(outcome)
-        tick(index + 1, len(split.rows))
+    preparing = _Preparing(split, dataset, processor, family, pictures, tick)
+    examples = DiskList.write(
+        scratch.file(f"{split.name}.examples"), preparing.examples(), pack_example, unpack_example
+    )
     if not examples:
+        first = preparing.dropped[0]
         raise BadDatasetError(
-            f"{split.name} data {split.file.name}: none of the {len(split.rows)} rows fits; the first: row "
-            f"{dropped[0].line}: {dropped[0].reason}."
+            f"{split.name} data {split.title}: none of the {len(split.rows)} rows fits; the first: row "
+            f"{first.where.row}: {first.reason}."
         )
-    return Prepared(split.name, tuple(examples), tuple(dropped), pictures)
+    lengths = np.asarray(preparing.lengths, dtype=np.int32)
+    return Prepared(split.name, examples, lengths, tuple(preparing.dropped), pictures)
 
 
-def _prepare_row(
-    row: Row, split: Split, dataset: DatasetSpec, processor: Any, family: Family, pictures: Pictures
+@dataclass
+class _Preparing:
+    split: Split
+    dataset: DatasetSpec
+    processor: Any
+    family: Family
+    pictures: Pictures
+    tick: Callable[[int, int], None]
+    lengths: list[int] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+
+    def examples(self) -> Iterator[Example]:
+        for index, row in enumerate(self.split.rows):
+            outcome = self._prepared(row)
+            if isinstance(outcome, Example):
+                self.lengths.append(len(outcome.input_ids))
+                yield outcome
+            else:
+                self.dropped.append(outcome)
+            self.tick(index + 1, len(self.split.rows))
+
+    def _prepared(self, row: Row) -> Example | Dropped:
+        count = sum(1 for _ in row.pictures)
+        allowed = self.dataset.limits.max_images
+        if count > allowed:  # before its pictures are opened
+            return Dropped(row.where, f"too many images: {count}, spec.dataset.limits.maxImages is {allowed}")
+        try:
+            images = self.pictures.of(row)
+            return prepare_row(row, images, self.dataset, self.processor, self.family)
+        except UnfitPictureError as error:
+            return Dropped(row.where, f"unfit image: {error}")
+        except ValueError as error:
+            raise BadDatasetError(
+                f"{self.split.name} data {self.split.title}: row {row.where.row}: messages: {error}."
+            ) from None
+
+
+def prepare_row(
+    row: Row, images: ImageTensors, dataset: DatasetSpec, processor: Any, family: Family
 ) -> Example | Dropped:
-    limits = dataset.limits
-    count = sum(1 for _ in row.pictures)
-    if count > limits.max_images:
-        return Dropped(row.line, f"too many images: {count}, spec.dataset.limits.maxImages is {limits.max_images}")
-    try:
-        images = pictures.of(row)
-    except UnfitPictureError as error:
-        return Dropped(row.line, f"unfit image: {error}")
+    """The example of one row whose processed pictures are `images`.
+
+    Raises:
+        ValueError: the text itself holds the token that stands for a picture.
+    """
     rendered = render(processor, row)
+    count = sum(1 for _ in row.pictures)
     tokens = [family.image_token_ids(processor, images, index) for index in range(count)]
     placeholder = family.placeholder_id(processor)
-    try:
-        input_ids, labels = _encode(rendered.text, rendered.answers, tokens, processor.tokenizer, placeholder)
-        prompt_ids, _ = _encode(rendered.prompt, (), tokens, processor.tokenizer, placeholder)
-    except ValueError as error:
-        raise BadDatasetError(f"{split.name} data {split.file.name}: row {row.line}: messages: {error}.") from None
-    if len(input_ids) > limits.max_tokens:
-        return Dropped(
-            row.line, f"too many tokens: {len(input_ids)}, spec.dataset.limits.maxTokens is {limits.max_tokens}"
-        )
+    input_ids, labels = _encode(rendered.text, rendered.answers, tokens, processor.tokenizer, placeholder)
+    prompt_ids, _ = _encode(rendered.prompt, (), tokens, processor.tokenizer, placeholder)
+    allowed = dataset.limits.max_tokens
+    if len(input_ids) > allowed:
+        return Dropped(row.where, f"too many tokens: {len(input_ids)}, spec.dataset.limits.maxTokens is {allowed}")
     return Example(row, torch.tensor(input_ids), torch.tensor(labels), torch.tensor(prompt_ids))
+
+
+def pack_example(example: Example) -> tuple[Any, ...]:
+    """What is kept of an example on disk: 32 bits a token."""
+    numbers = (example.input_ids, example.labels, example.prompt_ids)
+    return (example.row, *(tensor.numpy().astype(np.int32) for tensor in numbers))
+
+
+def unpack_example(packed: tuple[Any, ...]) -> Example:
+    """The reverse of `pack_example`."""
+    row, *numbers = packed
+    return Example(row, *(torch.from_numpy(array.astype(np.int64)) for array in numbers))
 
 
 def _encode(

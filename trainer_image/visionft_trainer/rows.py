@@ -1,4 +1,4 @@
-"""A row of training data, whatever file or shape it came from: chat messages of text and pictures."""
+"""A row of training data, whatever file or shape it came from: chat messages of text, pictures and boxes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,76 @@ from typing import Literal
 Role = Literal["system", "user", "assistant"]
 
 
+class BadRowError(ValueError):
+    """A row that cannot be used: which field, what is there, and what to write instead."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a row came from, as errors and reports name it."""
+
+    file: str
+    """Relative to the folder of the data."""
+    row: int
+    """From 1: the line of a text file, the row of a table, the sample of an archive."""
+
+    def __str__(self) -> str:
+        return f"{self.file} row {self.row}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a file, such as a member of an archive."""
+
+    file: Path
+    offset: int
+    """Bytes before it."""
+    size: int
+    """Bytes of it."""
+
+
 @dataclass(frozen=True)
 class Text:
     """Words inside a message."""
 
     text: str
+    others: tuple[str, ...] = ()
+    """Other wordings, one of which a training row may get in place of `text`."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image inside a message, still encoded: a file, or the bytes of a data URI."""
+    """An image inside a message, still encoded: a file, a stretch of one, or its bytes."""
 
-    source: Path | bytes
+    source: Path | Span | bytes
+    name: str = ""
+    """How errors call it where it is no file of its own, such as `the image in the data URI`."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle around a thing. Edges are shares of the picture's width and height, 0 to 1 from the top left."""
+
+    label: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes inside a message; each model family writes them in its own coordinates."""
+
+    boxes: tuple[Box, ...]
+    picture: int = 0
+    """Which picture of the row they lie on."""
+
+
+Part = Text | Picture | Boxes
 
 
 @dataclass(frozen=True)
@@ -29,11 +87,11 @@ class Message:
     """One turn of the conversation."""
 
     role: Role
-    parts: tuple[Text | Picture, ...]
+    parts: tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        """All words of the message, pictures left out."""
+        """All words of the message; pictures and boxes left out."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
@@ -41,8 +99,7 @@ class Message:
 class Row:
     """One training example; its last message is the answer that evaluation compares with."""
 
-    line: int
-    """Where it stands in its file, from 1."""
+    where: Where
     messages: tuple[Message, ...]
 
     @property

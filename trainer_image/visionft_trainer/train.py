@@ -73,10 +73,15 @@ def total_steps(training: TrainingSpec, rows: int) -> int:
     """Optimiser steps of the whole training; a last batch that is not full counts. Follows transformers' Trainer."""
     if training.max_steps is not None:
         return training.max_steps
-    batches = math.ceil(rows / training.batch_size)
+    batches = math.ceil(rows / micro_batch(training))
     steps_per_epoch = max(math.ceil(batches / training.gradient_accumulation), 1)
     assert training.planned_epochs is not None
     return math.ceil(float(training.planned_epochs) * steps_per_epoch)
+
+
+def micro_batch(training: TrainingSpec) -> int:
+    """Samples on one device at a time."""
+    return training.batch_size if isinstance(training.batch_size, int) else 1
 
 
 def build_trainer(
@@ -114,7 +119,7 @@ def arguments(spec: VisionFineTuneSpec, device: torch.device, folder: Path, *, m
     bf16 = on_gpu and torch.cuda.is_bf16_supported()
     return SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=training.batch_size,
+        per_device_train_batch_size=micro_batch(training),
         gradient_accumulation_steps=training.gradient_accumulation,
         learning_rate=float(training.learning_rate),
         lr_scheduler_type="constant_with_warmup" if training.scheduler == "constant" else training.scheduler,
@@ -221,7 +226,7 @@ class _Follow(TrainerCallback):
     ) -> None:
         self._progress = progress
         self._total = total
-        self._batch = training.batch_size * training.gradient_accumulation
+        self._batch = micro_batch(training) * training.gradient_accumulation
         self._stop_requested = stop_requested
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:

@@ -1,15 +1,34 @@
 """`spec.adapter`: the LoRA weights that are trained."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import DECIMAL_PATTERN, DecimalString
+from visionft_api.fields import DECIMAL_PATTERN, MODULE_NAME_PATTERN, DecimalString
+from visionft_api.lists import SET
 from visionft_api.rules import Rule, malformed
+
+LayerKind = Literal["attention", "mlp"]
+Kinds = Annotated[list[LayerKind], Field(max_length=2), SET]
+ModuleName = Annotated[str, Field(pattern=MODULE_NAME_PATTERN, min_length=1, max_length=128)]
+
+
+class LayersSpec(ApiModel):
+    """Which linear layers of each part get the adapter. An empty list leaves the part frozen."""
+
+    vision: Kinds = Field(default=[], description="Of the vision tower.")
+    projector: Kinds = Field(default=[], description="Of the projector.")
+    language: Kinds = Field(default=[], description="Of the language model.")
 
 
 class AdapterSpec(ApiModel):
     """LoRA: its size, and which linear layers get it."""
 
+    method: Literal["lora", "full"] = Field(
+        default="lora",
+        description="lora: train an adapter. full: train the chosen parts' own weights, without an adapter.",
+    )
     rank: int = Field(default=16, ge=1, le=512, description="Rank of the adapter's matrices.")
     alpha: int = Field(
         default=32, ge=1, le=1024, description="Scale of the adapter: its output is multiplied by alpha / rank."
@@ -29,6 +48,15 @@ class AdapterSpec(ApiModel):
     language: bool = Field(default=True, description="Adapt the language model.")
     attention: bool = Field(default=True, description="Adapt the attention layers of the chosen parts.")
     mlp: bool = Field(default=True, description="Adapt the MLP layers of the chosen parts.")
+
+    layers: LayersSpec | None = Field(
+        default=None, description="Kinds of layers for each part, in place of the five switches above."
+    )
+    modules_to_save: Annotated[list[ModuleName], Field(max_length=16), SET] = Field(
+        default=[],
+        description="Modules that are trained in full and kept beside the adapter, by the end of their names, such as "
+        "lm_head.",
+    )
 
     rules = (
         Rule(

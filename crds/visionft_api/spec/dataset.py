@@ -1,17 +1,33 @@
 """`spec.dataset`: what is learnt from, and what is measured on."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import SIZE_PATTERN, Bucket, ClaimPath, ConfigKey, DnsName, HubId, Revision, Size, Url
+from visionft_api.fields import (
+    SIZE_PATTERN,
+    Bucket,
+    ClaimPath,
+    ConfigKey,
+    DecimalString,
+    Digest,
+    DnsName,
+    HubId,
+    Revision,
+    Size,
+    Url,
+)
+from visionft_api.lists import SET
 from visionft_api.quantities import parse_size
 from visionft_api.rules import Rule, malformed
 from visionft_api.spec.refs import SecretRef
 
 MAX_IMAGE_BYTES = "1Gi"
 """Above this a picture is a mistake, and decoding it would take the node's memory."""
+
+DatasetFormat = Literal["messages", "conversations", "prompts", "captions", "vqa", "keyValues", "grounding", "columns"]
+PromptTemplate = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class HubSource(ApiModel):
@@ -45,6 +61,19 @@ class S3Source(ApiModel):
     )
 
 
+class HttpSource(ApiModel):
+    """Rows in an archive or data file that a web server hands out."""
+
+    url: Url = Field(description="Address of the archive (.tar, .tar.gz, .tar.zst, .zip) or data file.")
+    digest: Digest = Field(description="SHA-256 of what lies there; anything else is refused.")
+    path: ClaimPath | None = Field(
+        default=None, description="Data file or folder inside the archive. Absent: the archive's own."
+    )
+    secret_ref: SecretRef | None = Field(
+        default=None, description="Secret whose key AUTHORIZATION is sent as the header of that name."
+    )
+
+
 class ConfigMapSource(ApiModel):
     """A few rows kept in a ConfigMap of the same namespace."""
 
@@ -53,28 +82,53 @@ class ConfigMapSource(ApiModel):
 
 
 class DataSource(ApiModel):
-    """Where rows come from: exactly one of hub, pvc, s3 and configMap."""
+    """Where rows come from: exactly one of hub, pvc, s3, http and configMap."""
 
     hub: HubSource | None = Field(default=None, description="A dataset on the Hugging Face hub.")
     pvc: PvcSource | None = Field(default=None, description="A JSONL file on a PersistentVolumeClaim.")
     s3: S3Source | None = Field(default=None, description="A JSONL file in an S3 bucket.")
+    http: HttpSource | None = Field(default=None, description="An archive or data file on a web server.")
     config_map: ConfigMapSource | None = Field(default=None, description="A JSONL file in a ConfigMap.")
 
     rules = (
         Rule(
-            cel="[has(self.hub), has(self.pvc), has(self.s3), has(self.configMap)].filter(x, x).size() == 1",
-            holds=lambda m: sum(part is not None for part in (m.hub, m.pvc, m.s3, m.config_map)) == 1,
-            message="set exactly one of hub, pvc, s3 and configMap",
+            cel="[has(self.hub), has(self.pvc), has(self.s3), has(self.http), has(self.configMap)]"
+            ".filter(x, x).size() == 1",
+            holds=lambda m: sum(part is not None for part in (m.hub, m.pvc, m.s3, m.http, m.config_map)) == 1,
+            message="set exactly one of hub, pvc, s3, http and configMap",
         ),
     )
 
 
-class ColumnsSpec(ApiModel):
-    """Names of the columns of a dataset that is not in the messages form."""
+ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 
-    image: str = Field(default="image", min_length=1, max_length=128, description="Column of the picture.")
-    prompt: str = Field(default="prompt", min_length=1, max_length=128, description="Column of the question.")
-    answer: str = Field(default="answer", min_length=1, max_length=128, description="Column of the answer.")
+
+class ColumnsSpec(ApiModel):
+    """Names of the columns where they are not those that the format expects. A dot goes into an object: meta.text."""
+
+    image: ColumnName | None = Field(default=None, description="Column of the picture, or of a list of them.")
+    prompt: ColumnName | None = Field(default=None, description="Column of the question.")
+    answer: ColumnName | None = Field(default=None, description="Column of the answer.")
+    boxes: ColumnName | None = Field(default=None, description="Column of the boxes; for grounding.")
+
+
+class AugmentationSpec(ApiModel):
+    """Changes of the training pictures, drawn anew for each pass by the seed. Boxes follow."""
+
+    rotation: bool = Field(default=False, description="Turn by a few degrees.")
+    perspective: bool = Field(default=False, description="Tilt as a hand-held camera does.")
+    blur: bool = Field(default=False, description="Soften.")
+    noise: bool = Field(default=False, description="Add sensor noise.")
+    jpeg: bool = Field(default=False, description="Compress as JPEG does.")
+    light: bool = Field(default=False, description="Change brightness and contrast.")
+    strength: DecimalString = Field(
+        default="0.5", description='How far each change goes: above "0" to "1", the strongest that stays readable.'
+    )
+    max_shift: DecimalString = Field(
+        default="0.25",
+        description="Largest allowed distance between the pictures' statistics before and after (Kolmogorov-Smirnov "
+        'distance, "0" to "1"); a run beyond it is refused.',
+    )
 
 
 class ImageSpec(ApiModel):
@@ -128,15 +182,40 @@ class DatasetSpec(ApiModel):
     validation: DataSource | None = Field(
         default=None, description="Rows to measure on, never learnt from. Absent: nothing is measured."
     )
-    format: Literal["messages"] = Field(
-        default="messages", description="Form of the rows. messages: chat messages in the OpenAI form."
+    format: DatasetFormat = Field(
+        default="messages",
+        description="Form of the rows. messages: OpenAI's chat messages. conversations: LLaVA's, with <image>. "
+        "prompts: TRL's prompt and completion. captions: a picture and its text. vqa: pictures, question and answer. "
+        "keyValues: a picture and an object of fields (Donut's ground truth). grounding: a picture, a question and "
+        "boxes. columns: plain columns through promptTemplate.",
     )
-    columns: ColumnsSpec | None = Field(default=None, description="Column names of rows that are not chat messages.")
+    columns: ColumnsSpec | None = Field(
+        default=None, description="Column names, where they are not those that the format expects."
+    )
+    system_prompt: str | None = Field(
+        default=None, min_length=1, max_length=4096, description="System message of rows that have none."
+    )
     prompt_template: str | None = Field(
         default=None,
         min_length=1,
         max_length=4096,
         description="Text of the question, with {column} where a value goes.",
+    )
+    prompt_templates: Annotated[list[PromptTemplate], Field(max_length=32), SET] = Field(
+        default=[],
+        description="Several wordings of the question; a row gets one by the seed, another in each pass. Validation "
+        "rows get the first.",
+    )
+    bad_rows: Literal["Refuse", "Drop"] = Field(
+        default="Refuse",
+        description="What is done with rows that cannot be used: Refuse ends the run, Drop leaves them out and counts "
+        "them.",
+    )
+    leakage: Literal["Warn", "Refuse"] = Field(
+        default="Warn", description="What is done when pictures of the validation rows are among the training rows."
+    )
+    augmentation: AugmentationSpec | None = Field(
+        default=None, description="Changes of the training pictures. Absent: none."
     )
     image: ImageSpec = Field(default_factory=ImageSpec, description="Limits of a picture.")
     limits: LimitsSpec = Field(default_factory=LimitsSpec, description="Limits of a sample.")

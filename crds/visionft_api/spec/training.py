@@ -1,7 +1,7 @@
 """`spec.training`: how long, how fast, how often saved."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,10 +14,17 @@ VISION_LEARNING_RATE_SHARE = Decimal("0.1")
 """A vision tower is pre-trained on far more pictures than a tune has; a tenth of the rate keeps what it knows."""
 
 
+DEFAULT_EFFECTIVE_BATCH_SIZE = 16
+BatchSize = Annotated[int, Field(ge=1, le=4096)]
+
+
 class EarlyStoppingSpec(ApiModel):
     """Stop when measuring shows no gain."""
 
     patience: int = Field(default=3, ge=1, le=1000, description="Measurements without gain before stopping.")
+    min_delta: DecimalString = Field(
+        default="0", description="Fall of the validation loss that counts as a gain; less does not."
+    )
 
 
 class CheckpointsSpec(ApiModel):
@@ -34,7 +41,17 @@ class TrainingSpec(ApiModel):
         default=None, description='Passes over the training rows, such as "3" or "0.5". Absent, as maxSteps is: "1".'
     )
     max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Optimiser steps, in place of epochs.")
-    batch_size: int = Field(default=1, ge=1, le=4096, description="Samples on one GPU at a time.")
+    batch_size: BatchSize | Literal["auto"] = Field(
+        default=1,
+        description="Samples on one GPU at a time. auto: as many as the estimate of memory allows, with "
+        "effectiveBatchSize kept.",
+    )
+    effective_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Samples of one optimiser step over all GPUs, for batchSize auto. Absent: 16.",
+    )
     gradient_accumulation: int = Field(
         default=1, ge=1, le=4096, description="Batches whose gradients are added up to one optimiser step."
     )
@@ -42,9 +59,14 @@ class TrainingSpec(ApiModel):
     vision_learning_rate: DecimalString | None = Field(
         default=None, description="Peak learning rate in the vision tower. Absent: a tenth of learningRate."
     )
-    scheduler: Literal["linear", "cosine", "constant"] = Field(
-        default="cosine", description="How the learning rate falls after the warm-up."
+    optimizer: Literal["adamw", "adamw8bit", "pagedAdamw", "pagedAdamw8bit"] = Field(
+        default="adamw",
+        description="adamw; adamw8bit keeps its state in 8 bits; the paged ones move their state to the CPU's memory "
+        "when the GPU's is short.",
     )
+    scheduler: Literal[
+        "linear", "cosine", "constant", "cosineWithRestarts", "polynomial", "inverseSquareRoot", "warmupStableDecay"
+    ] = Field(default="cosine", description="How the learning rate falls after the warm-up.")
     warmup_ratio: DecimalString = Field(
         default="0.03", description='Share of the steps in which the learning rate rises, "0" to below "1".'
     )
@@ -52,6 +74,19 @@ class TrainingSpec(ApiModel):
     max_grad_norm: DecimalString = Field(default="1.0", description='Norm that gradients are clipped to; "0" is never.')
     seed: int = Field(default=42, ge=0, le=2_147_483_647, description="Seed of everything that is random.")
     packing: bool = Field(default=False, description="Put several samples in one row, kept apart from each other.")
+    group_by_length: bool = Field(
+        default=False, description="Put samples of similar length into a batch, to pad less. Packing needs none."
+    )
+    gradient_checkpointing: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Compute activations again in the backward pass, which takes less memory and more time. auto: only "
+        "where the estimate of memory says that it is needed.",
+    )
+    sharding: Literal["auto", "ddp", "fsdp"] = Field(
+        default="auto",
+        description="How several GPUs share the work: ddp keeps the whole model on each, fsdp a part of it. auto: ddp "
+        "where the model fits.",
+    )
     early_stopping: EarlyStoppingSpec | None = Field(
         default=None, description="Stop when the validation rows show no gain. Absent: train to the end."
     )

@@ -13,9 +13,11 @@ from support.tiny_data import draw_number, write_numbers, write_rows
 from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_spec
 from visionft_api.spec import VisionFineTuneSpec
-from visionft_trainer import ingest, libraries, source
+from visionft_trainer import ingest, libraries
 from visionft_trainer.families import Family
+from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources import model as source
 
 libraries.quiet()
 TALK = [
@@ -97,18 +99,19 @@ class Workbench:
 
 
 @pytest.fixture
-def workbench(settings: Settings, tmp_path: Path) -> Callable[..., Workbench]:
+def workbench(settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workbench]:
     """Makes a workbench for `tiny_manifest` with the given sections changed."""
 
     def build(**sections: dict[str, Any]) -> Workbench:
         from visionft_trainer import load, preprocess
 
         spec = tiny_spec(tmp_path, **sections)
-        data = ingest.ingest(spec, settings)
+        scratch = Scratch(tmp_path_factory.mktemp("scratch"))
+        data = ingest.ingest(spec, settings, scratch)
         files = source.locate(spec.model, settings)
         processor = load.load_processor(files, spec)
         train, validation = (
-            preprocess.preprocess(split, spec.dataset, processor, files.family)
+            preprocess.preprocess(split, spec.dataset, processor, files.family, scratch)
             for split in (data.train, data.validation)
             if split is not None
         )

@@ -15,9 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from support.tiny_spec import tiny_spec
-from visionft_trainer import load, source
+from visionft_trainer import load
 from visionft_trainer.errors import BadConfigError, BadModelError, RunError
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources import model as source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -164,7 +165,7 @@ FETCH = """
 import sys
 from pathlib import Path
 from visionft_api.spec import ModelSpec
-from visionft_trainer import source
+from visionft_trainer.sources import model as source
 from visionft_trainer.errors import RunError
 from visionft_trainer.settings import Settings
 try:

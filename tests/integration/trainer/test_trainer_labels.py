@@ -44,7 +44,7 @@ def test_ids_are_those_of_the_models_own_processor(workbench: Build) -> None:
     assert torch.equal(pictures["pixel_values"], expected["pixel_values"])
     assert torch.equal(pictures["image_grid_thw"], expected["image_grid_thw"])
     assert torch.equal(
-        bench.family.text_tensors(bench.processor, talk.input_ids)["mm_token_type_ids"],
+        bench.family.text_inputs(bench.processor, talk.input_ids, talk.input_ids, [])["mm_token_type_ids"],
         expected["mm_token_type_ids"][0],
     )
 
@@ -71,7 +71,7 @@ def test_rows_that_do_not_fit_are_left_out_whole(workbench: Build) -> None:
     bench = workbench(dataset={"limits": {"maxTokens": 80, "maxImages": 2}})
     assert len(bench.train.examples) == 23
     (dropped,) = bench.train.dropped
-    assert (dropped.line, dropped.reason) == (23, "too many images: 3, spec.dataset.limits.maxImages is 2")
+    assert (dropped.where.row, dropped.reason) == (23, "too many images: 3, spec.dataset.limits.maxImages is 2")
     bench = workbench(dataset={"limits": {"maxTokens": 80}})
     assert bench.train.dropped_by_reason() == {"too many tokens": 1}
     assert bench.train.dropped[0].reason.endswith("spec.dataset.limits.maxTokens is 80")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,19 @@ from PIL import Image
 from support.tiny_data import draw_number, row, write_numbers, write_rows
 from support.tiny_spec import DATA_CLAIM, tiny_spec
 from visionft_api.exit_codes import ExitCode
-from visionft_trainer import ingest
+from visionft_api.spec import VisionFineTuneSpec
+from visionft_trainer import ingest as stage
 from visionft_trainer.errors import BadConfigError, BadDatasetError
+from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources import data
+
+SCRATCH = tempfile.TemporaryDirectory(prefix="visionft-test-")
+
+
+def ingested(spec: VisionFineTuneSpec, settings: Settings) -> stage.Dataset:
+    folder = tempfile.mkdtemp(dir=SCRATCH.name)
+    return stage.ingest(spec, settings, Scratch(Path(folder)))
 
 
 def user(content: object) -> dict[str, object]:
@@ -164,7 +175,7 @@ def test_bad_row_is_refused(folder: Path, tmp_path: Path, bad: object, complaint
     write_rows(folder, "train.jsonl", [row("good.png", "12"), bad])
     spec = tiny_spec(tmp_path, dataset={"image": {"maxBytes": "100Ki"}})
     with pytest.raises(BadDatasetError) as error:
-        ingest.ingest(spec, Settings(claims={DATA_CLAIM: folder}))
+        ingested(spec, Settings(claims={DATA_CLAIM: folder}))
     assert str(error.value).startswith("train data train.jsonl: 1 row of 2 cannot be used: row 2: ")
     assert complaint in str(error.value)
     assert error.value.exit_code == ExitCode.BAD_DATASET
@@ -173,7 +184,7 @@ def test_bad_row_is_refused(folder: Path, tmp_path: Path, bad: object, complaint
 def test_all_bad_rows_are_counted_and_the_first_are_named(folder: Path, tmp_path: Path) -> None:
     write_rows(folder, "train.jsonl", [{"messages": []}] * 9 + [row("good.png", "12")])
     with pytest.raises(BadDatasetError, match=r"9 rows of 10 .*row 1: .*row 5: .*; and 4 more\.$") as error:
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
     assert "row 6" not in str(error.value)
 
 
@@ -181,7 +192,7 @@ def test_validation_rows_are_checked_too(folder: Path, tmp_path: Path) -> None:
     write_rows(folder, "train.jsonl", [row("good.png", "12")])
     write_rows(folder, "validation.jsonl", [{}])
     with pytest.raises(BadDatasetError, match=r"^validation data validation\.jsonl: 1 row of 1"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_good_rows_of_every_form_are_read(folder: Path, tmp_path: Path) -> None:
@@ -189,8 +200,8 @@ def test_good_rows_of_every_form_are_read(folder: Path, tmp_path: Path) -> None:
     talk = [{"role": "system", "content": "Be short."}, user("q"), ANSWER, user("again?"), ANSWER]
     rows = [row("good.png", "12"), image(uri), {"messages": talk}, "   ", {"messages": [user("q"), ANSWER], "id": 7}]
     write_rows(folder, "train.jsonl", rows)
-    split = ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train
-    assert [row.line for row in split.rows] == [1, 2, 3, 5]
+    split = ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train
+    assert [row.where.row for row in split.rows] == [1, 2, 3, 5]
     assert [len(list(row.pictures)) for row in split.rows] == [1, 1, 0, 0]
     assert [message.role for message in split.rows[2].messages][:2] == ["system", "user"]
     assert split.rows[0].answer == "12"
@@ -200,16 +211,16 @@ def test_digest_names_the_content(folder: Path, tmp_path: Path) -> None:
     settings = Settings(claims={DATA_CLAIM: folder})
     spec = tiny_spec(tmp_path)
     write_rows(folder, "train.jsonl", [row("good.png", "12")])
-    first = ingest.ingest(spec, settings).digest
-    assert ingest.ingest(spec, settings).digest == first
+    first = ingested(spec, settings).digest
+    assert ingested(spec, settings).digest == first
     draw_number("13").save(folder / "good.png")
-    assert ingest.ingest(spec, settings).digest != first
+    assert ingested(spec, settings).digest != first
 
 
 def test_byte_order_mark_begins_a_file(folder: Path, tmp_path: Path) -> None:
     lines = [codecs.BOM_UTF8 + json.dumps(row("good.png", "12")).encode(), row("good.png", "13")]
     write_rows(folder, "train.jsonl", lines)
-    split = ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train
+    split = ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train
     assert [row.answer for row in split.rows] == ["12", "13"]
 
 
@@ -217,37 +228,37 @@ def test_byte_order_mark_begins_a_file(folder: Path, tmp_path: Path) -> None:
 def test_scheme_of_a_data_uri_in_capitals(folder: Path, tmp_path: Path, start: str) -> None:
     uri = start + base64.b64encode((folder / "good.png").read_bytes()).decode()
     write_rows(folder, "train.jsonl", [image(uri)])
-    assert len(ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train.rows) == 1
+    assert len(ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder})).train.rows) == 1
 
 
 def test_data_file_is_a_pipe(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "train.jsonl")
     with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_data_file_becomes_a_pipe(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "locate", lambda *_: folder / "pipe")
+    monkeypatch.setattr(data, "fetch", lambda *_: data.LocalData(folder / "pipe", folder))
     with pytest.raises(BadDatasetError, match=r"pipe cannot be read .*not a plain file.* Check the file"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_data_file_is_a_folder(folder: Path, tmp_path: Path) -> None:
-    (folder / "train.jsonl" / ingest.DATA_FILE).mkdir(parents=True)
+    (folder / "train.jsonl" / data.DATA_FILE).mkdir(parents=True)
     with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_data_file_whose_name_is_too_long(folder: Path, tmp_path: Path) -> None:
     train = {"pvc": {"claimName": DATA_CLAIM, "path": "a" * 300}}
     with pytest.raises(BadDatasetError, match=r"cannot be read .*File name too long.* Check the file"):
-        ingest.ingest(tiny_spec(tmp_path, dataset={"train": train}), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path, dataset={"train": train}), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_data_file_is_a_loop_of_links(folder: Path, tmp_path: Path) -> None:
     (folder / "train.jsonl").symlink_to(folder / "train.jsonl")
     with pytest.raises(BadConfigError, match=r"'train\.jsonl' cannot be followed .*loop.* Mend the link"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 @pytest.mark.parametrize(
@@ -261,25 +272,25 @@ def test_data_file_is_a_loop_of_links(folder: Path, tmp_path: Path) -> None:
 def test_empty_file(folder: Path, tmp_path: Path, text: str, complaint: str) -> None:
     (folder / "train.jsonl").write_text(text)
     with pytest.raises(BadDatasetError, match=complaint):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_missing_file_and_folder_form(folder: Path, tmp_path: Path) -> None:
     settings = Settings(claims={DATA_CLAIM: folder})
     train = {"pvc": {"claimName": DATA_CLAIM, "path": "lines"}}
     with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
-        ingest.ingest(tiny_spec(tmp_path, dataset={"train": train}), settings)
+        ingested(tiny_spec(tmp_path, dataset={"train": train}), settings)
     write_numbers(folder / "lines", "data.jsonl", 2)
-    assert len(ingest.ingest(tiny_spec(tmp_path, dataset={"train": train}), settings).train.rows) == 2
+    assert len(ingested(tiny_spec(tmp_path, dataset={"train": train}), settings).train.rows) == 2
 
 
 def test_data_file_may_not_leave_the_claim(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "outside.jsonl").write_text(json.dumps(row("good.png", "1")))
     (folder / "train.jsonl").symlink_to(tmp_path / "outside.jsonl")
     with pytest.raises(BadConfigError, match=r"'train\.jsonl' leads out of the claim 'data'"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
+        ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
 def test_claim_that_is_not_mounted(tmp_path: Path) -> None:
     with pytest.raises(BadConfigError, match=r"claim 'data' is not mounted here .*--pvc data=DIR"):
-        ingest.ingest(tiny_spec(tmp_path), Settings(pvc_root=tmp_path))
+        ingested(tiny_spec(tmp_path), Settings(pvc_root=tmp_path))

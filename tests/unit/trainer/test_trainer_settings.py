@@ -7,8 +7,8 @@ import pytest
 from visionft_trainer import libraries
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.libraries import threads
-from visionft_trainer.places import claim_folder, in_claim
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources.places import claim_folder, in_claim
 
 
 def test_environment_of_a_pod() -> None:

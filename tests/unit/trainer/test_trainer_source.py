@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
 from visionft_api.exit_codes import ExitCode
-from visionft_trainer import source
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources import model as source
 
 FILES: dict[str, Any] = {
     "config.json": json.dumps({"model_type": "qwen2_vl"}),

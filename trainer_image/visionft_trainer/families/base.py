@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
+    from PIL.Image import Image
 
 Part = Literal["vision", "projector", "language"]
 PARTS: tuple[Part, ...] = ("vision", "projector", "language")
@@ -40,10 +41,18 @@ class Family(ABC):
     """Modules that make up the vision encoder without the projector; they need no graph while they are frozen."""
     image_tensors: tuple[str, ...]
     """Outputs of the image processor that the model takes, joined along the first dimension in a batch."""
+    packs: bool = False
+    """Whether several rows can share one sequence and still not see each other."""
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Whether a model with this `config.json` is of the family."""
         return config.get("model_type") in self.model_types
+
+    def model_class(self) -> Any:
+        """The class whose `from_pretrained` loads a checkpoint."""
+        from transformers import AutoModelForImageTextToText
+
+        return AutoModelForImageTextToText
 
     @abstractmethod
     def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
@@ -61,9 +70,26 @@ class Family(ABC):
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """The tokens that stand for picture `index` of a processed row."""
 
-    @abstractmethod
-    def text_tensors(self, processor: Any, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Further model inputs that follow from the token ids `[B, T]`."""
+    def process_images(self, processor: Any, images: Sequence[Image]) -> dict[str, torch.Tensor]:
+        """The model's tensors for the pictures of one row (RGB, in order; at least one)."""
+        return dict(processor.image_processor(images=list(images), return_tensors="pt"))
+
+    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """A batch's picture tensors from those of its rows, in order; a row without pictures is an empty mapping."""
+        import torch
+
+        rows = [images for images in rows if images]
+        return {name: torch.cat([images[name] for images in rows]) for name in self.image_tensors if rows}
+
+    def text_inputs(
+        self,
+        processor: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        rows: Sequence[Mapping[str, torch.Tensor]],
+    ) -> dict[str, torch.Tensor]:
+        """Further inputs that follow from the token ids `[B, T]` (0 in the mask: padding) and the rows' pictures."""
+        return {}
 
     def lora_pattern(self, parts: Sequence[Part], *, attention: bool, mlp: bool) -> str | None:
         """One regular expression for PEFT's `target_modules`, or None when the choice reaches nothing."""

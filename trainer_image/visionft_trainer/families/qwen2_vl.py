@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionft_trainer.families.base import Family, Linears, Part
@@ -61,6 +61,12 @@ class Qwen2VL(Family):
         patches = int(images["image_grid_thw"][index].prod())
         return [self.placeholder_id(processor)] * (patches // processor.image_processor.merge_size**2)
 
-    def text_tensors(self, processor: Any, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    def text_inputs(
+        self,
+        processor: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        rows: Sequence[Mapping[str, torch.Tensor]],
+    ) -> dict[str, torch.Tensor]:
         """1 where a token stands for a picture: the rotary positions need to know."""
         return {"mm_token_type_ids": (input_ids == self.placeholder_id(processor)).int()}

@@ -1,13 +1,10 @@
-"""Random vision-language models of a few thousand parameters, made on the spot: no test downloads weights.
-
-`python -m support.tiny_models FOLDER` (with `tests` on the Python path) writes one to look at.
-"""
+"""A tiny random Qwen2-VL."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+
+from support.tiny_models.tokenizer import byte_tokenizer
 
 # Chat markup of the Qwen families; every image becomes one placeholder that the processor multiplies.
 CHAT_TEMPLATE = (
@@ -32,26 +29,6 @@ MERGE = 2
 TEXT_WIDTH, VISION_WIDTH = 64, 32
 
 
-def tiny_tokenizer() -> Any:
-    """A byte-level tokenizer without merges: 256 bytes and the special tokens of Qwen2-VL."""
-    from tokenizers import Tokenizer, decoders, pre_tokenizers
-    from tokenizers.models import BPE
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(BPE(vocab={symbol: index for index, symbol in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        padding_side="left",
-        model_max_length=1024,
-    )
-
-
 def tiny_qwen2_vl(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     """Write a random Qwen2-VL (config, weights, processor, tokenizer) to `folder`, loadable by `from_pretrained`."""
     import torch
@@ -63,7 +40,7 @@ def tiny_qwen2_vl(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     )
     from transformers.models.qwen2_vl import Qwen2VLImageProcessor
 
-    tokenizer = tiny_tokenizer()
+    tokenizer = byte_tokenizer(SPECIAL_TOKENS, eos="<|im_end|>", pad="<|endoftext|>")
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     config = Qwen2VLConfig(
         text_config={
@@ -110,7 +87,3 @@ def tiny_qwen2_vl(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         chat_template=CHAT_TEMPLATE,
     ).save_pretrained(folder)
     return folder
-
-
-if __name__ == "__main__":
-    print(tiny_qwen2_vl(Path(sys.argv[1])))

@@ -9,10 +9,10 @@ from typing import Any
 
 from visionft_api.spec import ModelSpec
 
-from visionft_trainer import places
 from visionft_trainer.errors import BadModelError, RunError
 from visionft_trainer.families import FAMILIES, Family, find_family
 from visionft_trainer.settings import Settings
+from visionft_trainer.sources import places
 
 CONFIG_FILE = "config.json"
 # Files of a checkpoint that are read: no pickled weights, no code.

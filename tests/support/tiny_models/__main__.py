@@ -1,0 +1,8 @@
+"""`python -m support.tiny_models NAME FOLDER`."""
+
+import sys
+from pathlib import Path
+
+from support.tiny_models import TINY_MODELS
+
+print(TINY_MODELS[sys.argv[1]](Path(sys.argv[2])))

@@ -1,0 +1,65 @@
+"""Processed pictures: from the encoded images of a row to the tensors that its family's vision encoder takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL.Image import Image
+
+from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.families import Family
+from visionft_trainer.images import ImageRules, open_rgb, picture_name, read_bytes
+from visionft_trainer.rows import BadRowError, Row, Where
+
+if TYPE_CHECKING:
+    import torch
+
+PICTURE_CACHE_BYTES = 2**30  # processed pictures kept in memory; those beyond are processed again when met
+
+ImageTensors = dict[str, "torch.Tensor"]
+"""The image processor's tensors for all pictures of a row, in order; empty for a row without any."""
+
+
+class UnfitPictureError(ValueError):
+    """A sound picture that the family's encoder does not take."""
+
+
+class Pictures:
+    """Processed pictures of rows, computed once and kept while they fit into `budget` bytes."""
+
+    def __init__(self, processor: Any, family: Family, rules: ImageRules, budget: int = PICTURE_CACHE_BYTES) -> None:
+        self._processor = processor
+        self._family = family
+        self._rules = rules
+        self._left = budget
+        self._kept: dict[Where, ImageTensors] = {}
+
+    def of(self, row: Row) -> ImageTensors:
+        """The tensors of `row`'s pictures. Raises `UnfitPictureError` for a size that the family cannot encode."""
+        if row.where in self._kept:
+            return self._kept[row.where]
+        tensors = self.process(self.open(row))
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        if size <= self._left:
+            self._left -= size
+            self._kept[row.where] = tensors
+        return tensors
+
+    def open(self, row: Row) -> list[Image]:
+        """The pictures of `row`: upright and RGB."""
+        try:
+            return [
+                open_rgb(read_bytes(picture, self._rules), picture_name(picture, self._rules))
+                for picture in row.pictures
+            ]
+        except BadRowError as error:  # ingest has found it sound
+            raise BadDatasetError(f"{row.where}: {error}. The data changed while the run was reading it.") from None
+
+    def process(self, images: Sequence[Image]) -> ImageTensors:
+        """The tensors of `images`. Raises `UnfitPictureError`."""
+        for image in images:
+            problem = self._family.fits(image.width, image.height)
+            if problem:
+                raise UnfitPictureError(problem)
+        return self._family.process_images(self._processor, images) if images else {}
