@@ -72,25 +72,28 @@ class Reason(StrEnum):
 MAX_MESSAGE = 4096
 
 
-def _clip(text: object) -> object:
+def clip(limit: int) -> BeforeValidator:
     """A text that is too long ends in "…": a message quotes others, and must not fail for what they say."""
-    return f"{text[: MAX_MESSAGE - 1]}…" if isinstance(text, str) and len(text) > MAX_MESSAGE else text
+
+    def clipped(text: object) -> object:
+        return f"{text[: limit - 1]}…" if isinstance(text, str) and len(text) > limit else text
+
+    return BeforeValidator(clipped)
 
 
-Message = Annotated[str, BeforeValidator(_clip), Field(max_length=MAX_MESSAGE)]
+Message = Annotated[str, clip(MAX_MESSAGE), Field(max_length=MAX_MESSAGE)]
 ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+ReasonWord = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$", max_length=64)]
 
 
 class Condition(ApiModel):
     """One condition, in Kubernetes' standard form."""
 
-    type: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$", max_length=64)] = Field(
-        description="What the condition is about."
-    )
+    type: ReasonWord = Field(description="What the condition is about.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
-    reason: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$", max_length=64)] = Field(
-        description="Why, in one word that programs may rely on."
-    )
+    reason: ReasonWord = Field(description="Why, in one word that programs may rely on.")
     message: Message = Field(default="", description="What happened and what to do, in a sentence.")
     last_transition_time: Timestamp = Field(description="When status last changed.")
     observed_generation: Count | None = Field(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from visionft_api.base import ApiModel
 from visionft_api.fields import Count
-from visionft_api.status import Artifacts, Evaluation, Progress, Resolved, Stage
+from visionft_api.status import Artifacts, DataSummary, Estimate, Evaluation, Progress, Resolved, Stage
 from visionft_api.timestamps import Timestamp
 
 MAX_KUBEFLOW_METRICS = 256
@@ -22,6 +22,8 @@ class Report(ApiModel):
     evaluation: Evaluation | None = Field(default=None, description="What has been measured.")
     artifacts: Artifacts | None = Field(default=None, description="What has been written.")
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
+    data: DataSummary | None = Field(default=None, description="What the check of the data found.")
+    estimate: Estimate | None = Field(default=None, description="What the run is expected to need.")
 
 
 class ReportEnvelope(ApiModel):

@@ -6,13 +6,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.conditions import Condition, Message
+from visionft_api.conditions import Condition, Message, ReasonWord, clip
 from visionft_api.fields import Count, Digest, SignedDecimalString, Size
 from visionft_api.lists import ATOMIC, map_by
 from visionft_api.timestamps import Timestamp
 
 MAX_HISTORY = 5
 MAX_METRICS = 32
+MAX_DATA_WARNINGS = 16
+MAX_DROP_REASONS = 16
+MAX_DATA_MESSAGE = 512
+"""A warning is a sentence or two; the files and rows behind it are in the run's data-report.json."""
 
 
 class Phase(StrEnum):
@@ -121,6 +125,45 @@ class Estimate(ApiModel):
     gpu_hours: SignedDecimalString | None = Field(default=None, description="GPU hours in all.")
 
 
+DropReason = Annotated[str, Field(min_length=1, max_length=64)]
+DropCounts = Annotated[dict[DropReason, Count], Field(max_length=MAX_DROP_REASONS)]
+
+
+class SplitSummary(ApiModel):
+    """What was found in the training or the validation rows."""
+
+    rows: Count | None = Field(default=None, description="Rows that are used.")
+    dropped: DropCounts | None = Field(default=None, description="Rows that are left out, counted by why.")
+    duplicates: Count | None = Field(
+        default=None, description="Rows whose pictures and texts are those of an earlier row."
+    )
+    near_duplicates: Count | None = Field(
+        default=None, description="Rows whose pictures look like those of an earlier row."
+    )
+    images: Count | None = Field(default=None, description="Pictures in these rows.")
+    max_tokens: Count | None = Field(default=None, description="Tokens of the longest row, pictures included.")
+
+
+class DataWarning(ApiModel):
+    """Something about the data that a person should look at; the run goes on."""
+
+    reason: ReasonWord = Field(description="What it is, in one word that programs may rely on.")
+    message: Annotated[str, clip(MAX_DATA_MESSAGE), Field(max_length=MAX_DATA_MESSAGE)] = Field(
+        description="What was found and what to do."
+    )
+
+
+class DataSummary(ApiModel):
+    """What the check of the data found. The whole report is data-report.json in the run's folder."""
+
+    digest: Digest | None = Field(default=None, description="SHA-256 of the content, which names its version.")
+    train: SplitSummary | None = Field(default=None, description="The training rows.")
+    validation: SplitSummary | None = Field(default=None, description="The validation rows.")
+    warnings: Annotated[list[DataWarning], Field(max_length=MAX_DATA_WARNINGS), ATOMIC] | None = Field(
+        default=None, description="What a person should look at."
+    )
+
+
 class LastFailure(ApiModel):
     """The latest failure of a pod or a run, which stays readable after a retry."""
 
@@ -169,6 +212,7 @@ class VisionFineTuneStatus(ApiModel):
     drift: Drift | None = Field(default=None, description="What measuring again showed.")
     artifacts: Artifacts | None = Field(default=None, description="What the current run left.")
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
+    data: DataSummary | None = Field(default=None, description="What the check of the data found.")
     estimate: Estimate | None = Field(default=None, description="What the run is expected to need.")
     last_failure: LastFailure | None = Field(default=None, description="Latest failure of a pod or a run.")
     history: Annotated[list[HistoryEntry], Field(max_length=MAX_HISTORY), ATOMIC] = Field(

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from visionft_api.base import ApiModel
-from visionft_api.status import Artifacts, Evaluation, Resolved, Stage
+from visionft_api.status import Artifacts, DataSummary, Estimate, Evaluation, Resolved, Stage
 
 MAX_BYTES = 4096
 """A kubelet keeps no more of a container's termination message."""
@@ -26,16 +26,22 @@ class TerminationMessage(ApiModel):
     evaluation: Evaluation | None = Field(default=None, description="What was measured.")
     artifacts: Artifacts | None = Field(default=None, description="What was written.")
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
+    data: DataSummary | None = Field(
+        default=None, description="What the check of the data found. Left out when too long."
+    )
+    estimate: Estimate | None = Field(default=None, description="What the run was expected to need.")
 
 
 def encode(message: TerminationMessage) -> bytes:
-    """JSON of at most MAX_BYTES: detail goes first, then the message is cut, then what was resolved goes.
+    """JSON of at most MAX_BYTES: data goes first, then detail, then the message is cut, then what was resolved goes.
 
     The verdict's metrics and the artifacts' digests stay: nothing else may know them.
     """
+    whole, message = message, message.model_copy(update={"data": None})
     cut = message.message[:_SHORT_MESSAGE] + ("…" if len(message.message) > _SHORT_MESSAGE else "")
-    bare = message.model_copy(update={"detail": None, "message": cut, "resolved": None})
+    bare = message.model_copy(update={"detail": None, "message": cut, "resolved": None, "estimate": None})
     attempts = (
+        whole,
         message,
         message.model_copy(update={"detail": _tail(message)}),
         message.model_copy(update={"detail": None}),

@@ -10,12 +10,30 @@ from visionft_api.conditions import Condition, ConditionType, Reason, find_condi
 from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
 from visionft_api.parse import parse_manifest, parse_resource
 from visionft_api.report import KubeflowEnvelope, ReportEnvelope
-from visionft_api.status import Artifact, Evaluation, Phase, Progress, Resolved, Stage, VisionFineTuneStatus
+from visionft_api.status import (
+    Artifact,
+    DataSummary,
+    DataWarning,
+    Estimate,
+    Evaluation,
+    Phase,
+    Progress,
+    Resolved,
+    SplitSummary,
+    Stage,
+    VisionFineTuneStatus,
+)
 from visionft_api.termination import MAX_BYTES, TerminationMessage, decode, encode
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 EVALUATION = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.04"}, verdict="Passed")
 ARTIFACTS = [Artifact(kind="adapter", uri="pvc://results/a/run-1/adapter", digest=f"sha256:{'0' * 64}", size=7)]
+DATA = DataSummary(
+    digest=f"sha256:{'1' * 64}",
+    train=SplitSummary(rows=900, dropped={"TooLong": 3}, duplicates=2, near_duplicates=1, images=905, max_tokens=512),
+    validation=SplitSummary(rows=90),
+    warnings=[DataWarning(reason="NearDuplicates", message="1 picture looks like another.")],
+)
 REPORT = {
     "sequence": 7,
     "stage": "train",
@@ -68,6 +86,17 @@ def test_a_report_is_read() -> None:
     assert report.progress.loss == "0.4312"
 
 
+def test_a_report_brings_what_the_check_found_and_what_the_run_needs() -> None:
+    found = {"data": DATA.to_json(), "estimate": {"gpuMemory": "12Gi", "gpuHours": "1.5"}}
+    report = ReportEnvelope.model_validate({"report": {**REPORT, **found}}).report
+    assert report.data == DATA
+    assert report.estimate == Estimate(gpu_memory="12Gi", gpu_hours="1.5")
+
+
+def test_a_warning_that_quotes_too_much_is_clipped() -> None:
+    assert DataWarning(reason="Leakage", message="x" * 900).message == "x" * 511 + "…"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -81,6 +110,12 @@ def test_a_report_is_read() -> None:
         {"progress": {"loss": "nan"}},
         {"progress": {"mood": "good"}},
         {"evaluation": {"tuned": {f"m{i}": "1" for i in range(33)}}},
+        {"data": {"train": {"dropped": {f"r{i}": 1 for i in range(17)}}}},
+        {"data": {"train": {"rows": -1}}},
+        {"data": {"warnings": [{"reason": "Leakage", "message": ""}] * 17}},
+        {"data": {"warnings": [{"reason": "two words", "message": ""}]}},
+        {"data": {"digest": "short"}},
+        {"estimate": {"gpuMemory": 12}},
         {"artifacts": [{"kind": "virus", "uri": "x"}]},
         {"artifacts": [{"kind": "report", "uri": "x"}] * 9},
         {"artifacts": [{"kind": "report", "uri": "x" * 2049}]},
@@ -127,6 +162,19 @@ def test_a_termination_message_always_fits_and_keeps_the_result(filling: str, le
     assert (decoded.run, decoded.exit_code, decoded.reason, decoded.stage) == (2, 1, "TrainerError", Stage.EXPORT)
     assert (decoded.evaluation, decoded.artifacts) == (EVALUATION, ARTIFACTS)
     assert decoded.message.startswith(filling * min(length, 100))
+
+
+def test_what_the_check_found_goes_before_anything_else_of_a_termination_message() -> None:
+    estimate = Estimate(gpu_memory="12Gi")
+    message = TerminationMessage(exit_code=0, reason="Completed", evaluation=EVALUATION, data=DATA, estimate=estimate)
+    whole = decode(encode(message))
+    assert whole == message
+    warnings = [DataWarning(reason="Leakage", message="x" * 500)] * 8
+    longer = message.model_copy(
+        update={"data": DATA.model_copy(update={"warnings": warnings}), "detail": "ValueError: the last line tells"}
+    )
+    decoded = decode(encode(longer))
+    assert decoded == longer.model_copy(update={"data": None})
 
 
 def test_a_long_traceback_keeps_its_end() -> None:
