@@ -78,9 +78,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
         "use cosine",
     ),
     Unsupported("spec.training.groupByLength", lambda s: s.training.group_by_length or None, "set it to false"),
-    Unsupported(
-        "spec.training.gradientCheckpointing", lambda s: _unusual(s.training.gradient_checkpointing, "auto"), "use auto"
-    ),
     Unsupported("spec.training.sharding", lambda s: _unusual(s.training.sharding, "auto"), "use auto"),
     Unsupported("spec.training.packing", lambda s: s.training.packing or None, "set it to false"),
     Unsupported(

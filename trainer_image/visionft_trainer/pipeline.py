@@ -16,7 +16,7 @@ from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
-from visionft_trainer import atomic, folder, ingest, libraries
+from visionft_trainer import atomic, batching, folder, ingest, libraries
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
 from visionft_trainer.progress import Progress
@@ -134,6 +134,7 @@ def _train(
             files.family,
             place.checkpoints,
             progress,
+            batching.fixed(spec.training, on_gpu=device.type == "cuda"),
             stop.requested,
         )
     if stop.requested():

@@ -18,6 +18,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from visionft_api.spec import TrainingSpec, VisionFineTuneSpec
 
 from visionft_trainer import checkpoints
+from visionft_trainer.batching import Batching
 from visionft_trainer.collate import Collator
 from visionft_trainer.errors import BadConfigError, writing_to
 from visionft_trainer.families import Family
@@ -45,6 +46,7 @@ def train(
     family: Family,
     folder: Path,
     progress: Progress,
+    batching: Batching,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train the adapter of `model`, going on from the newest sound checkpoint in `folder`.
@@ -55,10 +57,10 @@ def train(
         BadConfigError: the loss is no number any more.
         StorageFailedError: a checkpoint cannot be written.
     """
-    trainer = build_trainer(model, spec, train_rows, validation_rows, processor, family, folder)
-    total = total_steps(spec.training, len(train_rows.examples))
+    trainer = build_trainer(model, spec, train_rows, validation_rows, processor, family, folder, batching)
+    total = total_steps(spec.training, batching, len(train_rows.examples))
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Follow(progress, total, spec.training, stop_requested))
+    trainer.add_callback(_Follow(progress, total, batching, stop_requested))
     resumed = checkpoints.newest_valid(folder)
     if resumed is not None and step_of(resumed) >= total:
         trainer.load_weights(resumed)
@@ -69,19 +71,13 @@ def train(
     return Trained(trainer.state.global_step, list(trainer.state.log_history))
 
 
-def total_steps(training: TrainingSpec, rows: int) -> int:
+def total_steps(training: TrainingSpec, batching: Batching, rows: int) -> int:
     """Optimiser steps of the whole training; a last batch that is not full counts. Follows transformers' Trainer."""
     if training.max_steps is not None:
         return training.max_steps
-    batches = math.ceil(rows / micro_batch(training))
-    steps_per_epoch = max(math.ceil(batches / training.gradient_accumulation), 1)
+    steps_per_epoch = max(math.ceil(rows / batching.samples), 1)
     assert training.planned_epochs is not None
     return math.ceil(float(training.planned_epochs) * steps_per_epoch)
-
-
-def micro_batch(training: TrainingSpec) -> int:
-    """Samples on one device at a time."""
-    return training.batch_size if isinstance(training.batch_size, int) else 1
 
 
 def build_trainer(
@@ -92,12 +88,13 @@ def build_trainer(
     processor: Any,
     family: Family,
     folder: Path,
+    batching: Batching,
 ) -> LoraTrainer:
     """The trainer, ready to run. Rows travel as numbers; the collator looks the tensors up."""
     wanted = _trainable(model)
     trainer = LoraTrainer(
         model=model,
-        args=arguments(spec, model.device, folder, measure=validation_rows is not None),
+        args=arguments(spec, batching, model.device, folder, measure=validation_rows is not None),
         train_dataset=row_numbers(train_rows),
         eval_dataset=row_numbers(validation_rows) if validation_rows else None,
         processing_class=processor,
@@ -112,15 +109,17 @@ def build_trainer(
     return trainer
 
 
-def arguments(spec: VisionFineTuneSpec, device: torch.device, folder: Path, *, measure: bool) -> SFTConfig:
+def arguments(
+    spec: VisionFineTuneSpec, batching: Batching, device: torch.device, folder: Path, *, measure: bool
+) -> SFTConfig:
     """TRL's settings for `spec`."""
     training = spec.training
     on_gpu = device.type == "cuda"
     bf16 = on_gpu and torch.cuda.is_bf16_supported()
     return SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=micro_batch(training),
-        gradient_accumulation_steps=training.gradient_accumulation,
+        per_device_train_batch_size=batching.micro_batch,
+        gradient_accumulation_steps=batching.accumulation,
         learning_rate=float(training.learning_rate),
         lr_scheduler_type="constant_with_warmup" if training.scheduler == "constant" else training.scheduler,
         warmup_steps=float(training.warmup_ratio),  # below 1 it is a share of the steps
@@ -132,7 +131,7 @@ def arguments(spec: VisionFineTuneSpec, device: torch.device, folder: Path, *, m
         bf16=bf16,
         fp16=on_gpu and not bf16,
         use_cpu=not on_gpu,
-        gradient_checkpointing=on_gpu,  # on CPU memory is plentiful and time is not
+        gradient_checkpointing=batching.gradient_checkpointing,
         eval_strategy="steps" if measure and spec.evaluation.every else "no",
         eval_steps=spec.evaluation.every,
         per_device_eval_batch_size=spec.evaluation.batch_size,
@@ -221,12 +220,10 @@ def parameter_groups(model: Any, training: TrainingSpec, encoder_prefixes: tuple
 class _Follow(TrainerCallback):
     """Tells `progress` of every step, and ends the training at a step's end when asked to."""
 
-    def __init__(
-        self, progress: Progress, total: int, training: TrainingSpec, stop_requested: Callable[[], bool]
-    ) -> None:
+    def __init__(self, progress: Progress, total: int, batching: Batching, stop_requested: Callable[[], bool]) -> None:
         self._progress = progress
         self._total = total
-        self._batch = micro_batch(training) * training.gradient_accumulation
+        self._batch = batching.samples
         self._stop_requested = stop_requested
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:

@@ -14,6 +14,7 @@ from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_spec
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_trainer import ingest, libraries
+from visionft_trainer.batching import Batching, fixed
 from visionft_trainer.families import Family
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
@@ -75,6 +76,10 @@ class Workbench:
     def family(self) -> Family:
         return self.files.family
 
+    @property
+    def batching(self) -> Batching:
+        return fixed(self.spec.training, on_gpu=False)
+
     def base_model(self) -> Any:
         import torch
         from visionft_trainer import load
@@ -89,7 +94,9 @@ class Workbench:
     def trainer(self, model: Any, folder: Path) -> Any:
         from visionft_trainer import train
 
-        return train.build_trainer(model, self.spec, self.train, self.validation, self.processor, self.family, folder)
+        return train.build_trainer(
+            model, self.spec, self.train, self.validation, self.processor, self.family, folder, self.batching
+        )
 
     def batch(self, *, validation: bool = False) -> dict[str, Any]:
         from visionft_trainer.collate import training_batch

@@ -22,7 +22,15 @@ def trained(bench: Any, model: Any, folder: Path) -> Any:
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True)
     train.train(
-        model, bench.spec, bench.train, bench.validation, bench.processor, bench.family, checkpoints, Progress()
+        model,
+        bench.spec,
+        bench.train,
+        bench.validation,
+        bench.processor,
+        bench.family,
+        checkpoints,
+        Progress(),
+        bench.batching,
     )
     return model.eval()
 

@@ -48,7 +48,7 @@ def test_steps_are_counted_as_the_trainer_counts_them(
     bench = workbench(training={"maxSteps": None, **training})
     trainer = bench.trainer(bench.tuned_model(), tmp_path)
     counted = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())
-    assert train.total_steps(bench.spec.training, len(bench.train.examples)) == steps
+    assert train.total_steps(bench.spec.training, bench.batching, len(bench.train.examples)) == steps
     assert counted[-1] == steps
 
 
@@ -56,7 +56,9 @@ def test_learning_rate_warms_up_and_falls(workbench: Build, tmp_path: Path) -> N
     training = {"maxSteps": 10, "batchSize": 1, "warmupRatio": "0.2", "scheduler": "linear", "learningRate": "1e-2"}
     bench = workbench(training=training)
     model = bench.tuned_model()
-    trained = train.train(model, bench.spec, bench.train, None, bench.processor, bench.family, tmp_path, Progress())
+    trained = train.train(
+        model, bench.spec, bench.train, None, bench.processor, bench.family, tmp_path, Progress(), bench.batching
+    )
     rates = [entry["learning_rate"] for entry in trained.history if "learning_rate" in entry]
     assert rates == pytest.approx([0.0, 0.005, 0.01, *[0.01 * left / 8 for left in range(7, 0, -1)]])
 
@@ -67,7 +69,9 @@ def test_divergence_is_told(workbench: Build, tmp_path: Path) -> None:
     with torch.no_grad():
         next(parameter for parameter in model.parameters() if parameter.requires_grad).fill_(float("nan"))
     with pytest.raises(BadConfigError, match=r"spec\.training\.learningRate: the loss is nan at step 1: .* Lower"):
-        train.train(model, bench.spec, bench.train, None, bench.processor, bench.family, tmp_path, Progress())
+        train.train(
+            model, bench.spec, bench.train, None, bench.processor, bench.family, tmp_path, Progress(), bench.batching
+        )
 
 
 def test_full_disk_while_a_checkpoint_is_saved(workbench: Build, tmp_path: Path) -> None:
@@ -76,7 +80,9 @@ def test_full_disk_while_a_checkpoint_is_saved(workbench: Build, tmp_path: Path)
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     with largest_file(20_000), pytest.raises(StorageFailedError, match="Free space on the output volume"):
-        train.train(model, bench.spec, bench.train, None, bench.processor, bench.family, folder, Progress())
+        train.train(
+            model, bench.spec, bench.train, None, bench.processor, bench.family, folder, Progress(), bench.batching
+        )
     assert list(folder.iterdir()) == []
 
 
