@@ -23,7 +23,9 @@ def adapt(model: Any, spec: VisionFineTuneSpec, family: Family, identity: str) -
     from peft import get_peft_model
 
     torch.manual_seed(spec.training.seed)
-    tuned = get_peft_model(model, lora_config(spec.adapter, family))
+    config = lora_config(spec.adapter, family)
+    config.exclude_modules = family.idle_modules(model.config)
+    tuned = get_peft_model(model, config)
     tuned.peft_config["default"].base_model_name_or_path = identity
     if not spec.adapter.vision:
         run_without_graph(tuned.get_base_model(), family.encoder_modules)

@@ -54,6 +54,8 @@ def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:
         )
     if not tokenizer.is_fast:
         raise BadModelError(f"{files.identity}: the tokenizer is not a fast one. Save it once with tokenizer.json.")
+    # Not every processor takes the template that lies in its folder; the tokenizer beside it always does.
+    processor.chat_template = processor.chat_template or tokenizer.chat_template or files.family.plain_template
     if not processor.chat_template:
         raise BadModelError(
             f"{files.identity}: there is no chat template. Copy chat_template.jinja from where the model came from; "

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from visionft_trainer.families.base import Family
+from visionft_trainer.families.deepseek_ocr2 import DeepseekOcr2
+from visionft_trainer.families.phi4_multimodal import Phi4Multimodal
 from visionft_trainer.families.qwen2_vl import Qwen2VL
 
-FAMILIES: tuple[Family, ...] = (Qwen2VL(),)
+FAMILIES: tuple[Family, ...] = (Qwen2VL(), DeepseekOcr2(), Phi4Multimodal())
 
 __all__ = ["FAMILIES", "Family", "find_family"]
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from visionft_trainer.errors import BadConfigError
+
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
@@ -21,6 +23,30 @@ class Linears:
 
     attention: str | None = None
     mlp: str | None = None
+
+
+def refuse_pixel_bounds(name: str, sizes: str, min_pixels: int | None, max_pixels: int | None) -> None:
+    """For families whose pictures have fixed sizes. Raises `BadConfigError` when a bound is set."""
+    for field, value in (("minPixels", min_pixels), ("maxPixels", max_pixels)):
+        if value is not None:
+            raise BadConfigError(
+                f"spec.dataset.image.{field}: {value}; {name} works on {sizes}, which cannot be bounded. Remove it."
+            )
+
+
+def too_narrow(width: int, height: int, ratio: int) -> str | None:
+    """Why a picture whose sides differ by more than `ratio` times cannot be encoded; None for the others."""
+    if max(width, height) > ratio * min(width, height):
+        return f"{width} x {height} pixels is narrower than 1:{ratio}; cut or pad the picture"
+    return None
+
+
+def layers_beyond(stack: str, layers: int, taken: int) -> str | None:
+    """The layers of `stack` that run to no end when `hidden_states[taken]` of its `layers` + 1 is used, as a pattern
+    for everything in them; None where all count."""
+    used = taken if taken >= 0 else layers + 1 + taken
+    idle = "|".join(str(layer) for layer in range(used, layers))
+    return rf"{stack}\.(?:{idle})\..*" if idle else None
 
 
 class Family(ABC):
@@ -43,6 +69,10 @@ class Family(ABC):
     """Outputs of the image processor that the model takes, joined along the first dimension in a batch."""
     packs: bool = False
     """Whether several rows can share one sequence and still not see each other."""
+    unpacked_because: str = "nothing keeps its rows apart inside one sequence"
+    """Why `packs` is False: for the documentation, and for whoever asks for packing."""
+    plain_template: str | None = None
+    """The chat template of checkpoints that come without one: the form that their authors' code writes."""
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Whether a model with this `config.json` is of the family."""
@@ -90,6 +120,14 @@ class Family(ABC):
     ) -> dict[str, torch.Tensor]:
         """Further inputs that follow from the token ids `[B, T]` (0 in the mask: padding) and the rows' pictures."""
         return {}
+
+    def idle_modules(self, config: Any) -> str | None:
+        """A regular expression over modules that this model never runs, such as the last layer of a vision tower of
+        which the layer before is taken: LoRA there would learn nothing, and be waited for by other processes.
+
+        `config` is the model's own.
+        """
+        return None
 
     def lora_pattern(self, parts: Sequence[Part], *, attention: bool, mlp: bool) -> str | None:
         """One regular expression for PEFT's `target_modules`, or None when the choice reaches nothing."""

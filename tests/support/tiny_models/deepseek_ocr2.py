@@ -1,0 +1,97 @@
+"""A tiny random DeepSeek-OCR-2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.tiny_models.tokenizer import byte_tokenizer
+
+BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"  # noqa: RUF001
+SPECIAL_TOKENS = (
+    BOS,
+    EOS,
+    PAD,
+    "<image>",
+    "<|ref|>",
+    "<|/ref|>",
+    "<|det|>",
+    "<|/det|>",
+    "<|grounding|>",
+)
+# The model has 256 queries for its global view and 144 for a tile, whatever the configuration says: SAM patches of 2
+# pixels, four of them to a query, make that 128 and 96 pixels.
+PATCH_PIXELS, QUERY_PATCHES = 2, 4
+VIEW_PIXELS, TILE_PIXELS = 128, 96
+TEXT_WIDTH, VISION_WIDTH = 64, 32
+
+
+def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
+    """Write a random DeepSeek-OCR-2 (config, weights, processor, tokenizer) to `folder`.
+
+    As the released checkpoint, it has no chat template.
+    """
+    import torch
+    from transformers import (
+        DeepseekOcr2Config,
+        DeepseekOcr2ForConditionalGeneration,
+        DeepseekOcr2ImageProcessor,
+        DeepseekOcr2Processor,
+    )
+
+    tokenizer = byte_tokenizer(SPECIAL_TOKENS, eos=EOS, pad=PAD, bos_token=BOS)
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
+    config = DeepseekOcr2Config(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": TEXT_WIDTH,
+            "intermediate_size": 128,
+            "moe_intermediate_size": 32,
+            "num_hidden_layers": layers,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "n_routed_experts": 4,
+            "n_shared_experts": 2,
+            "num_experts_per_tok": 2,
+            "mlp_layer_types": ["dense"] + ["sparse"] * (layers - 1),
+            "max_position_embeddings": 4096,
+            "bos_token_id": ids[BOS],
+            "eos_token_id": ids[EOS],
+            "pad_token_id": ids[PAD],
+        },
+        vision_config={
+            "sam_config": {
+                "hidden_size": 16,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 1,
+                "global_attn_indexes": [1],
+                "image_size": VIEW_PIXELS,
+                "patch_size": PATCH_PIXELS,
+                "output_channels": 8,
+                "downsample_channels": [16, VISION_WIDTH],
+                "initializer_range": 0.02,
+            },
+            "encoder_config": {
+                "hidden_size": VISION_WIDTH,
+                "intermediate_size": 64,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "vocab_size": 1,
+            },
+        },
+        image_token_id=ids["<image>"],
+    )
+    torch.manual_seed(seed)
+    model = DeepseekOcr2ForConditionalGeneration(config)
+    model.generation_config.eos_token_id = ids[EOS]
+    model.generation_config.pad_token_id = ids[PAD]
+    model.save_pretrained(folder)
+    DeepseekOcr2Processor(
+        image_processor=DeepseekOcr2ImageProcessor(
+            size={"height": VIEW_PIXELS, "width": VIEW_PIXELS}, tile_size=TILE_PIXELS, max_patches=3
+        ),
+        tokenizer=tokenizer,
+        patch_size=PATCH_PIXELS,
+        downsample_ratio=QUERY_PATCHES,
+    ).save_pretrained(folder)
+    return folder

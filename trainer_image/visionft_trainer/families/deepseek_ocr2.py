@@ -1,0 +1,77 @@
+"""DeepSeek-OCR-2: a SAM tower and a small language model as encoder, one global view and up to six tiles a picture.
+
+Its experts are three-dimensional parameters and no linear layers: 4-bit quantisation leaves them in 16 bits, and LoRA
+reaches attention, the dense MLP and the shared experts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from visionft_trainer.families.base import Family, Linears, Part, refuse_pixel_bounds, too_narrow
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_ASPECT_RATIO = 200  # far before the short side of the global view (1024 pixels wide) is rounded to nothing
+
+
+class DeepseekOcr2(Family):
+    """`DeepseekOcr2ForConditionalGeneration`, the checkpoint converted for transformers."""
+
+    name = "DeepSeek-OCR-2"
+    model_types = frozenset({"deepseek_ocr2"})
+    architectures = frozenset({"DeepseekOcr2ForConditionalGeneration"})
+    keep_precision = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+    linears: Mapping[Part, Linears] = {
+        "vision": Linears(
+            attention=r"model\.vision_tower\.(?:sam_encoder\.layers\.\d+\.attn\.(?:qkv|proj)"
+            r"|vision_encoder\.layers\.\d+\.self_attn\.(?:q|k|v|o)_proj)",
+            mlp=r"model\.vision_tower\.(?:sam_encoder\.layers\.\d+\.mlp\.(?:lin1|lin2)"
+            r"|vision_encoder\.layers\.\d+\.mlp\.(?:gate|up|down)_proj)",
+        ),
+        "projector": Linears(mlp=r"model\.multi_modal_projector"),
+        "language": Linears(
+            attention=r"model\.language_model\.layers\.\d+\.self_attn\.(?:q|k|v|o)_proj",
+            mlp=r"model\.language_model\.layers\.\d+\.mlp\.(?:shared_experts\.)?(?:gate|up|down)_proj",
+        ),
+    }
+    encoder_modules = ("model.vision_tower",)
+    image_tensors = ("pixel_values", "pixel_values_local", "num_local_patches")
+    # The form that the authors' code calls "plain": no roles; a prompt starts with its picture on a line of its own.
+    plain_template = (
+        "{{ bos_token }}{% for message in messages %}"
+        "{% if message['content'] is string %}{{ message['content'] }}"
+        "{% else %}{% for part in message['content'] %}"
+        "{% if part['type'] == 'image' %}<image>\n"
+        "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+        "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
+    )
+
+    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
+        """Its learnt queries belong to 1024 and 768 pixels; nothing can be bounded."""
+        refuse_pixel_bounds(self.name, "views of 1024 x 1024 and tiles of 768 x 768 pixels", min_pixels, max_pixels)
+
+    def fits(self, width: int, height: int) -> str | None:
+        """Very narrow strips have no short side left in the global view."""
+        return too_narrow(width, height, MAX_ASPECT_RATIO)
+
+    def placeholder_id(self, processor: Any) -> int:
+        """`<image>`."""
+        return int(processor.image_token_id)
+
+    def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
+        """One placeholder for each query of each view, and one for the separator; as the processor counts them."""
+        edge = processor.patch_size * processor.downsample_ratio
+        whole, tile = (-(-side // edge) for side in (processor.image_processor.size["height"],
+                                                     processor.image_processor.tile_size))  # fmt: skip
+        tiles = int(images["num_local_patches"][index])
+        return [self.placeholder_id(processor)] * (whole**2 + tiles * tile**2 + 1)
+
+    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """Global views `[N, 3, H, W]`, how many tiles each has `[N]`, and the tiles of those that have any."""
+        import torch
+
+        joined = {name: [images[name] for images in rows if name in images] for name in self.image_tensors}
+        return {name: torch.cat(tensors) for name, tensors in joined.items() if tensors}

@@ -1,0 +1,88 @@
+"""Phi-4-multimodal: a SigLIP tower over a whole view and up to 36 crops. Pictures only, audio stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from visionft_trainer.families.base import Family, Linears, Part, layers_beyond, refuse_pixel_bounds, too_narrow
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_ASPECT_RATIO = 200
+MIN_SIDE = 10  # pixels; the image processor refuses pictures that are lower or narrower
+
+
+class Phi4Multimodal(Family):
+    """`Phi4MultimodalForCausalLM`, the checkpoint in the form of transformers, without its built-in LoRA adapters."""
+
+    name = "Phi-4-multimodal"
+    model_types = frozenset({"phi4_multimodal"})
+    architectures = frozenset({"Phi4MultimodalForCausalLM"})
+    keep_precision = ("model.embed_tokens_extend", "lm_head")
+    linears: Mapping[Part, Linears] = {
+        "vision": Linears(
+            attention=r"model\.embed_tokens_extend\.image_embed\.img_processor\.encoder\.layers\.\d+"
+            r"\.self_attn\.(?:q|k|v|out)_proj",
+            mlp=r"model\.embed_tokens_extend\.image_embed\.img_processor\.encoder\.layers\.\d+\.mlp\.(?:fc1|fc2)",
+        ),
+        "projector": Linears(mlp=r"model\.embed_tokens_extend\.image_embed\.img_projection_(?:up|down)"),
+        "language": Linears(
+            attention=r"model\.layers\.\d+\.self_attn\.(?:qkv|o)_proj",
+            mlp=r"model\.layers\.\d+\.mlp\.(?:gate_up|down)_proj",
+        ),
+    }
+    encoder_modules = ("model.embed_tokens_extend.image_embed.img_processor",)
+    image_tensors = ("image_pixel_values", "image_sizes", "image_attention_mask")
+
+    def model_class(self) -> Any:
+        """transformers counts it among the causal language models."""
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM
+
+    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
+        """The number of crops follows from the picture's size; nothing can be bounded."""
+        refuse_pixel_bounds(self.name, "crops of 448 x 448 pixels, as many as a picture fills", min_pixels, max_pixels)
+
+    def fits(self, width: int, height: int) -> str | None:
+        """The image processor refuses what would be lower or narrower than ten pixels."""
+        if min(width, height) < MIN_SIDE:
+            return f"{width} x {height} pixels has a side below {MIN_SIDE} pixels; pad the picture"
+        return too_narrow(width, height, MAX_ASPECT_RATIO)
+
+    def placeholder_id(self, processor: Any) -> int:
+        """`<|image|>`."""
+        return int(processor.image_token_id)
+
+    def idle_modules(self, config: Any) -> str | None:
+        """The vision tower's layers beyond the one whose output is taken, by default the last."""
+        vision = config.vision_config
+        stack = r"model\.embed_tokens_extend\.image_embed\.img_processor\.encoder\.layers"
+        return layers_beyond(stack, vision.num_hidden_layers, vision.feature_layer)
+
+    def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
+        """As many placeholders as the image processor counted."""
+        return [self.placeholder_id(processor)] * int(images["num_img_tokens"][index])
+
+    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """`[N, C, 3, H, W]` pixels, `[N, 2]` sizes and `[N, C, P, P]` masks, C the most crops of any picture.
+
+        What is filled in changes nothing: crops do not see each other, and the model takes as many as the sizes say.
+        """
+        import torch
+        from torch.nn.functional import pad
+
+        rows = [images for images in rows if images]
+        if not rows:
+            return {}
+        crops = max(images["image_pixel_values"].shape[1] for images in rows)
+        pixels, masks = "image_pixel_values", "image_attention_mask"
+        missing = [crops - images[pixels].shape[1] for images in rows]
+        after = [(0, 0, 0, 0, 0, 0, 0, count) for count in missing]
+        return {
+            pixels: torch.cat([pad(images[pixels], by) for images, by in zip(rows, after, strict=True)]),
+            "image_sizes": torch.cat([images["image_sizes"] for images in rows]),
+            masks: torch.cat([pad(images[masks], by[2:], value=1.0) for images, by in zip(rows, after, strict=True)]),
+        }
