@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from jinja2 import TemplateError
+
 from visionft_trainer.errors import BadModelError
-from visionft_trainer.rows import Message, Row, Text
+from visionft_trainer.families import Family
+from visionft_trainer.rows import Message, Role, Row, Text
+
+PROBE = "visionft"  # a word that no template writes by itself
+PROBED: dict[Role, tuple[Role, ...]] = {
+    "user": ("user",),
+    "assistant": ("user", "assistant"),
+    "system": ("system", "user"),
+}
+"""Conversations that hold a message of the role and that no template refuses."""
 
 
 @dataclass(frozen=True)
@@ -17,47 +30,121 @@ class Rendered:
     answers: tuple[tuple[int, int], ...]
     """Character ranges `[start, end)` of the assistant's words, each with its end-of-turn token."""
     prompt: str
-    """What the model is given when it is to write the last answer itself."""
+    """What the model is given when it is to write the last answer itself; `text` starts with it."""
 
 
-def render(processor: Any, row: Row) -> Rendered:
+def render(processor: Any, row: Row, family: Family) -> Rendered:
     """Apply the chat template; answers are found as what each assistant turn adds to the text before it.
+
+    Some templates would spoil training unseen. One writes another header above a given answer than above one that is
+    asked for (LLaVA-OneVision), one writes the system prompt only above the question that is asked (Pixtral): there the
+    text is the prompt with the answer behind it, as the model will meet it. Some end no turn (LLaVA 1.5): there the end
+    token is added behind the last answer, or the model would never learn to stop.
 
     Raises:
         BadModelError: the template rewrites earlier turns, so that answers cannot be told from prompts.
+        ValueError: the template refuses the conversation.
     """
-    messages = [_template_form(message) for message in row.messages]
-    text = _apply(processor, messages, prompt=False)
+    chat = _Chat(processor, family)
+    messages = [chat.form(message) for message in row.messages]
+    prompt = chat.apply(messages[:-1], prompt=True)
+    text = chat.apply(messages, prompt=False)
+    start, end, ended = chat.answer(prompt, text, messages[-1])
+    text, start, end = prompt + text[start:], len(prompt), len(prompt) + end - start
+    if not ended and processor.tokenizer.eos_token:
+        text = text[:end] + processor.tokenizer.eos_token
+        end = len(text)
     answers = []
-    before = ""
-    for index, message in enumerate(row.messages):
-        if message.role != "assistant":
-            continue
-        before = _apply(processor, messages[:index], prompt=True)
-        after = _apply(processor, messages[: index + 1], prompt=False)
-        if not (after.startswith(before) and text.startswith(after)):
-            raise BadModelError(
-                "spec.model: the model's chat template rewrites earlier turns, so answers cannot be told from prompts. "
-                "Use a checkpoint whose template only appends, or rows with a single answer."
+    for index, message in enumerate(row.messages[:-1]):
+        if message.role == "assistant":
+            after = chat.apply(messages[: index + 1], prompt=False)
+            if not text.startswith(after):
+                raise _rewrites()
+            answers.append(chat.answer(chat.apply(messages[:index], prompt=True), after, messages[index])[:2])
+    return Rendered(text, (*answers, (start, end)), prompt)
+
+
+class _Chat:
+    """A processor's chat template, with what the family has to say about it."""
+
+    def __init__(self, processor: Any, family: Family) -> None:
+        self._processor = processor
+        self._family = family
+
+    def form(self, message: Message) -> dict[str, Any]:
+        """`message` as the template wants it: plain words where it takes them, else a list of parts."""
+        words_only = all(isinstance(part, Text) for part in message.parts)
+        if words_only and _takes_words(self._processor, self._processor.chat_template, message.role):
+            return {"role": message.role, "content": message.text}
+        content = [
+            {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"}
+            for part in message.parts
+        ]
+        return {"role": message.role, "content": content}
+
+    def apply(self, messages: list[dict[str, Any]], *, prompt: bool) -> str:
+        """The text of `messages`. Raises `ValueError` when the template refuses them."""
+        template = self._processor.chat_template
+        variables = {name: value for name, value in self._family.template_variables.items() if name in template}
+        try:
+            text = self._processor.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=prompt, **variables
             )
-        answers.append((len(before), len(before) + _answer_length(after[len(before) :], processor.tokenizer)))
-    return Rendered(text, tuple(answers), before)
+        except TemplateError as error:
+            raise ValueError(f"the model's chat template refuses them: {error}") from None
+        return self._family.spaced(self._processor, str(text))
+
+    def answer(self, before: str, after: str, message: dict[str, Any]) -> tuple[int, int, bool]:
+        """Where in `after` the assistant's `message` starts and ends, and whether an end-of-turn token closes it.
+
+        `before` is the prompt for it. Raises `BadModelError` when `after` does not hold its words.
+        """
+        ends = _special_tokens(self._processor.tokenizer)
+        words = _words(message).strip()
+        start = len(before)
+        if not after.startswith(before):
+            closed = re.search(rf"(?:{ends.pattern}|\s)*\Z", after)
+            body = after[: closed.start()] if closed else after
+            if not body.endswith(words):
+                raise _rewrites()
+            start = len(body) - len(words)
+        found = after.find(words, start)
+        behind = found + len(words) if found >= 0 else start
+        closing = ends.search(after, behind)
+        if closing:
+            return start, closing.end(), True
+        return start, behind if found >= 0 else len(after.rstrip()), False
 
 
-def _answer_length(text: str, tokenizer: Any) -> int:
-    """Up to and with the end-of-turn token, which the model must learn; the template's line break after it is not."""
-    end = text.rfind(tokenizer.eos_token) if tokenizer.eos_token else -1
-    return end + len(tokenizer.eos_token) if end >= 0 else len(text.rstrip())
+@lru_cache(maxsize=32)
+def _takes_words(processor: Any, template: str, role: Role) -> bool:
+    """Whether the template writes a message whose content is plain words; some print nothing, or fail."""
+    messages: list[dict[str, Any]] = []
+    for speaker in PROBED[role]:
+        words = speaker == role or _takes_words(processor, template, speaker)
+        messages.append({"role": speaker, "content": PROBE if words else [{"type": "text", "text": "?"}]})
+    try:
+        shown: str = processor.apply_chat_template(messages, tokenize=False)
+    except (TemplateError, TypeError):
+        return False
+    return shown.count(PROBE) == sum(isinstance(message["content"], str) for message in messages)
 
 
-def _apply(processor: Any, messages: list[dict[str, Any]], *, prompt: bool) -> str:
-    return str(processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt))
+@lru_cache(maxsize=4)
+def _special_tokens(tokenizer: Any) -> re.Pattern[str]:
+    """Matches any of the tokens that are no text."""
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return re.compile("|".join(map(re.escape, sorted(special | set(tokenizer.all_special_tokens)))) or r"(?!)")
 
 
-def _template_form(message: Message) -> dict[str, Any]:
-    if all(isinstance(part, Text) for part in message.parts):
-        return {"role": message.role, "content": message.text}
-    content = [
-        {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"} for part in message.parts
-    ]
-    return {"role": message.role, "content": content}
+def _words(message: dict[str, Any]) -> str:
+    """All text of a message in the template's form."""
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def _rewrites() -> BadModelError:
+    return BadModelError(
+        "spec.model: the model's chat template rewrites earlier turns, so answers cannot be told from prompts. "
+        "Use a checkpoint whose template only appends, or rows with a single answer."
+    )

@@ -98,6 +98,7 @@ def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device
     if four_bit:
         _check_shapes(model, files)
         keep_cpu_weights_unpacked(model)
+    files.family.prepare_model(model)
     return model.requires_grad_(False).eval()
 
 

@@ -136,9 +136,9 @@ def prepare_row(
     """The example of one row whose processed pictures are `images`.
 
     Raises:
-        ValueError: the text itself holds the token that stands for a picture.
+        ValueError: the text itself holds the token that stands for a picture, or the chat template refuses it.
     """
-    rendered = render(processor, row)
+    rendered = render(processor, row, family)
     count = sum(1 for _ in row.pictures)
     tokens = [family.image_token_ids(processor, images, index) for index in range(count)]
     placeholder = family.placeholder_id(processor)
@@ -176,7 +176,9 @@ def _encode(
     Raises:
         ValueError: the text itself holds the placeholder.
     """
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    # As the processors do: tokenizers write a first token that the template has not written.
+    first = tokenizer.bos_token is None or not text.startswith(tokenizer.bos_token)
+    encoded = tokenizer(text, add_special_tokens=first, return_offsets_mapping=True)
     found = encoded["input_ids"].count(placeholder)
     if found != len(images):
         raise ValueError(

@@ -67,12 +67,17 @@ class Family(ABC):
     """Modules that make up the vision encoder without the projector; they need no graph while they are frozen."""
     image_tensors: tuple[str, ...]
     """Outputs of the image processor that the model takes, joined along the first dimension in a batch."""
+    hub_names: tuple[str, ...] = ()
+    """Checkpoints of the hub that are of this family, for the documentation."""
     packs: bool = False
     """Whether several rows can share one sequence and still not see each other."""
     unpacked_because: str = "nothing keeps its rows apart inside one sequence"
     """Why `packs` is False: for the documentation, and for whoever asks for packing."""
     plain_template: str | None = None
     """The chat template of checkpoints that come without one: the form that their authors' code writes."""
+
+    template_variables: Mapping[str, str] = {}
+    """What chat templates of this family would otherwise take from their surroundings, such as today's date."""
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Whether a model with this `config.json` is of the family."""
@@ -92,9 +97,16 @@ class Family(ABC):
     def fits(self, width: int, height: int) -> str | None:
         """Why a picture of this size cannot be encoded, or None when it can."""
 
+    def prepare_model(self, model: Any) -> None:
+        """Mend what would make a row's result depend on the rows beside it; each row alone stays as it is."""
+
     @abstractmethod
     def placeholder_id(self, processor: Any) -> int:
         """The token that the chat template writes once for each picture."""
+
+    def spaced(self, processor: Any, text: str) -> str:
+        """`text` with the plain characters that the processor writes around each placeholder."""
+        return text
 
     @abstractmethod
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
