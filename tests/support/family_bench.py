@@ -1,0 +1,119 @@
+"""Our whole path for one family's tiny model, stage by stage, as its tests use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from visionft_api.spec import VisionFineTuneSpec
+from visionft_trainer.families import Family
+from visionft_trainer.preprocess import Prepared
+from visionft_trainer.scratch import Scratch
+from visionft_trainer.settings import Settings
+from visionft_trainer.sources.model import ModelFiles
+
+from support.family_data import TRAIN_FILE
+from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, tiny_manifest
+
+LORA_DEVIATION = 0.05
+"""Of random adapter weights: large enough that every gradient and every answer depends on them."""
+
+
+@dataclass(frozen=True)
+class FamilyBench:
+    """The stages before `load`, done once for a family; the rest is made on demand from `spec`."""
+
+    family: Family
+    files: ModelFiles
+    spec: VisionFineTuneSpec
+    processor: Any
+    rows: Prepared
+
+    def having(self, **sections: dict[str, Any]) -> FamilyBench:
+        """The same with sections of the spec changed; those of `model`, `adapter`, `training` and `evaluation`."""
+        spec = self.spec.to_json()
+        for name, section in sections.items():
+            spec[name] = spec.get(name, {}) | section
+        return replace(self, spec=VisionFineTuneSpec.model_validate(spec))
+
+    def base_model(self) -> Any:
+        """As the stage `load` makes it."""
+        import torch
+        from visionft_trainer import load
+
+        return load.load_model(self.files, self.spec, torch.device("cpu"))
+
+    def tuned_model(self) -> Any:
+        """As the stage `adapt` makes it, with random adapter weights in place of the first ones, which do nothing."""
+        from visionft_trainer import adapt
+
+        return randomise_adapter(adapt.adapt(self.base_model(), self.spec, self.family, self.files.identity))
+
+    def batch(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
+        """A training batch of the rows with these numbers, or of all."""
+        from visionft_trainer.collate import training_batch
+
+        return training_batch(self._examples(numbers), self.rows, self.processor, self.family)
+
+    def prompts(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
+        """A batch of prompts for generation."""
+        from visionft_trainer.collate import prompt_batch
+
+        return prompt_batch(self._examples(numbers), self.rows, self.processor, self.family)
+
+    def answers(self, model: Any, batch_size: int, max_new_tokens: int) -> list[str]:
+        """What the stage `evaluate` makes the model answer to all rows."""
+        from visionft_trainer import evaluate
+
+        spec = self.spec.evaluation.model_copy(update={"batch_size": batch_size, "max_new_tokens": max_new_tokens})
+        return evaluate.generate(model, self._examples(None), self.rows, spec, self.processor, self.family)
+
+    def trainer(self, model: Any, folder: Path) -> Any:
+        """As the stage `train` makes it."""
+        from visionft_trainer import batching, train
+
+        shape = batching.fixed(self.spec.training, on_gpu=False)
+        return train.build_trainer(model, self.spec, self.rows, None, self.processor, self.family, folder, shape)
+
+    def _examples(self, numbers: Sequence[int] | None) -> list[Any]:
+        return [
+            self.rows.examples[number] for number in (range(len(self.rows.examples)) if numbers is None else numbers)
+        ]
+
+
+def family_bench(family: Family, claims: Path, scratch: Path) -> FamilyBench:
+    """The bench for `family`, whose tiny model is in `claims/models/<name>` and the rows in `claims/data`."""
+    from visionft_trainer import ingest, load, preprocess
+    from visionft_trainer.sources import model as source
+
+    settings = Settings(claims={MODEL_CLAIM: claims / MODEL_CLAIM, DATA_CLAIM: claims / DATA_CLAIM})
+    manifest = tiny_manifest(
+        model={"uri": f"pvc://{MODEL_CLAIM}/{folder_name(family)}", "quantization": "none"},
+        dataset={"train": {"pvc": {"claimName": DATA_CLAIM, "path": TRAIN_FILE}}, "validation": None},
+        training={"maxSteps": 1, "batchSize": 4},
+    )
+    spec = VisionFineTuneSpec.model_validate(manifest["spec"])
+    place = Scratch(scratch)
+    files = source.locate(spec.model, settings)
+    processor = load.load_processor(files, spec)
+    data = ingest.ingest(spec, settings, place)
+    rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, place)
+    return FamilyBench(files.family, files, spec, processor, rows)
+
+
+def folder_name(family: Family) -> str:
+    """`Llama 3.2 Vision` to `llama-3-2-vision`: for folders and files."""
+    return "".join(letter if letter.isalnum() else "-" for letter in family.name.lower())
+
+
+def randomise_adapter(model: Any) -> Any:
+    """Give every trainable weight a random value that follows from its name and the seed alone."""
+    import torch
+
+    trainable = sorted((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+    generator = torch.Generator().manual_seed(7)
+    for _, parameter in trainable:
+        parameter.data.normal_(0, LORA_DEVIATION, generator=generator)
+    return model
