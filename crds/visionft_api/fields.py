@@ -18,6 +18,9 @@ CPU_PATTERN = r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$"
 CLAIM_PATH_PATTERN = r"^(\.?[A-Za-z0-9_@=+,-][A-Za-z0-9._@=+, -]*)(/\.?[A-Za-z0-9_@=+,-][A-Za-z0-9._@=+, -]*)*/?$"
 HUB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
 REVISION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+# A model's: as above, or the digest of a folder.
+MODEL_REVISION_PATTERN = "^([A-Za-z0-9][A-Za-z0-9._/-]*|sha256:[a-f0-9]{64})$"
+COMMIT_PATTERN = "^[a-f0-9]{40}$"
 CONFIG_KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
 BUCKET_PATTERN = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
 URL_PATTERN = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s]*)?$"
@@ -43,6 +46,7 @@ WHAT_FITS = {
     CLAIM_PATH_PATTERN: 'a path inside the claim without a leading "/" and without "..", such as "train/data.jsonl"',
     HUB_ID_PATTERN: 'a name on the hub, such as "Qwen/Qwen2-VL-2B-Instruct"',
     REVISION_PATTERN: 'a branch, tag or commit, such as "main"',
+    MODEL_REVISION_PATTERN: 'a branch, tag or commit of a hub model, or the digest of a folder, such as "main"',
     CONFIG_KEY_PATTERN: 'a key of the ConfigMap, such as "data.jsonl"',
     BUCKET_PATTERN: 'a bucket name: lower-case letters, digits, "-" and "."',
     URL_PATTERN: 'an address, such as "https://minio.storage.svc:9000"',
@@ -69,6 +73,7 @@ Cpu = Annotated[str, Field(pattern=CPU_PATTERN, min_length=1, max_length=8)]
 ClaimPath = Annotated[str, Field(pattern=CLAIM_PATH_PATTERN, min_length=1, max_length=512)]
 HubId = Annotated[str, Field(pattern=HUB_ID_PATTERN, min_length=1, max_length=200)]
 Revision = Annotated[str, Field(pattern=REVISION_PATTERN, min_length=1, max_length=200)]
+ModelRevision = Annotated[str, Field(pattern=MODEL_REVISION_PATTERN, min_length=1, max_length=200)]
 ConfigKey = Annotated[str, Field(pattern=CONFIG_KEY_PATTERN, min_length=1, max_length=253)]
 Bucket = Annotated[str, Field(pattern=BUCKET_PATTERN, min_length=3, max_length=63)]
 Url = Annotated[str, Field(pattern=URL_PATTERN, min_length=8, max_length=512)]

@@ -14,6 +14,7 @@ from visionft_api.structural import structural_schema
 _WANTED_TYPES = {
     "string_type": "string",
     "int_type": "integer",
+    "int_or_word_type": "integer,string",
     "int_from_float": "integer",
     "float_type": "number",
     "bool_type": "boolean",
@@ -73,7 +74,8 @@ def _normal(schema: Schema, value: Any) -> Any:
         return {key: _normal(_below(schema, key), item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_normal(schema.get("items", {}), item) for item in value]
-    if isinstance(value, float) and value.is_integer() and schema.get("type") == "integer":
+    wants_int = schema.get("type") == "integer" or "x-kubernetes-int-or-string" in schema
+    if isinstance(value, float) and value.is_integer() and wants_int:
         return int(value)
     return value
 

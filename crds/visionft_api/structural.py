@@ -18,6 +18,7 @@ _KEPT = (
     "maxLength",
     "maxItems",
     "maxProperties",
+    "x-kubernetes-int-or-string",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-validations",
@@ -34,7 +35,7 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
 def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     outer = schema
     schema = _flatten(schema, definitions)
-    result: dict[str, Any] = {"type": schema["type"]}
+    result: dict[str, Any] = {"type": schema["type"]} if "type" in schema else {}
     if description := outer.get("description") or schema.get("description"):
         result["description"] = " ".join(description.split()) + _default_text(schema)
     if "format" in schema:

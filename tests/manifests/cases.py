@@ -2,17 +2,15 @@
 
 The header of an invalid manifest holds, after a line on what is wrong:
 
-    # kind: schema | bounds | pattern | rule      refused by the API server and by the parser
-    #       not-supported                          taken by both; `Accepted=False, NotSupported`
+    # kind: schema | bounds | pattern | rule
     # field: path of the field
-    # says: text that must be in the message of both
+    # says: text that must be in the message of both, the API server and the parser
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-NOT_SUPPORTED = "not-supported"
 
 
 @dataclass(frozen=True)

@@ -111,10 +111,57 @@ class VisionFineTuneSpec(ApiModel):
             at="drift",
         ),
         Rule(
-            cel="!has(self.training.visionLearningRate) || self.adapter.vision",
-            holds=lambda m: m.training.vision_learning_rate is None or m.adapter.vision,
+            cel="!has(self.training.visionLearningRate) || has(self.adapter.layers) || self.adapter.vision",
+            holds=lambda m: m.training.vision_learning_rate is None or m.adapter.layers is not None or m.adapter.vision,
             message='training.visionLearningRate "{training.visionLearningRate}" has no effect while adapter.vision is '
             "false; set adapter.vision to true or remove it",
             at="training.visionLearningRate",
+        ),
+        Rule(
+            cel="!has(self.training.visionLearningRate) || !has(self.adapter.layers) || "
+            "self.adapter.layers.vision.size() > 0",
+            holds=lambda m: (
+                m.training.vision_learning_rate is None or m.adapter.layers is None or m.adapter.layers.vision
+            ),
+            message='training.visionLearningRate "{training.visionLearningRate}" has no effect while '
+            "adapter.layers.vision names no kind; write attention or mlp there, or remove it",
+            at="training.visionLearningRate",
+        ),
+        Rule(
+            cel="!has(self.dataset.validation) || !has(self.training.earlyStopping) || has(self.evaluation.every)",
+            holds=lambda m: (
+                m.dataset.validation is None or m.training.early_stopping is None or m.evaluation.every is not None
+            ),
+            message="training.earlyStopping needs measurements while training; set evaluation.every to the steps "
+            "between them",
+            at="training.earlyStopping",
+        ),
+        Rule(
+            cel="self.adapter.method != 'full' || self.model.quantization == 'none'",
+            holds=lambda m: m.adapter.method != "full" or m.model.quantization == "none",
+            message="adapter.method full trains the weights themselves, which {model.quantization} ones cannot be; set "
+            "model.quantization to none",
+            at="model.quantization",
+        ),
+        Rule(
+            cel="self.adapter.method != 'full' || !self.output.adapter",
+            holds=lambda m: m.adapter.method != "full" or not m.output.adapter,
+            message="output.adapter {output.adapter} cannot be kept, because adapter.method full makes no adapter; set "
+            "it to false and output.merged to true",
+            at="output.adapter",
+        ),
+        Rule(
+            cel="self.training.sharding != 'fsdp' || self.resources.gpus * self.resources.nodes > 1",
+            holds=lambda m: m.training.sharding != "fsdp" or m.resources.gpus * m.resources.nodes > 1,
+            message="training.sharding fsdp shares the model among several GPUs, and resources asks for "
+            "{resources.gpus}; raise resources.gpus or use auto",
+            at="training.sharding",
+        ),
+        Rule(
+            cel="self.training.optimizer == 'adamw' || self.resources.gpus > 0",
+            holds=lambda m: m.training.optimizer == "adamw" or m.resources.gpus > 0,
+            message="training.optimizer {training.optimizer} works on GPUs only; use adamw, or set resources.gpus to "
+            "at least 1",
+            at="training.optimizer",
         ),
     )

@@ -1,5 +1,6 @@
 """`spec.adapter`: the LoRA weights that are trained."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,6 +13,10 @@ from visionft_api.rules import Rule, malformed
 LayerKind = Literal["attention", "mlp"]
 Kinds = Annotated[list[LayerKind], Field(max_length=2), SET]
 ModuleName = Annotated[str, Field(pattern=MODULE_NAME_PATTERN, min_length=1, max_length=128)]
+
+
+def _lora_or_not(name: str) -> Callable[["AdapterSpec"], bool]:
+    return lambda m: m.method != "full" or not getattr(m, name)
 
 
 class LayersSpec(ApiModel):
@@ -76,4 +81,38 @@ class AdapterSpec(ApiModel):
             at="dropout",
             unless=(malformed("dropout", DECIMAL_PATTERN),),
         ),
+        Rule(
+            cel="!has(self.layers) || self.layers.vision.size() + self.layers.projector.size() + "
+            "self.layers.language.size() > 0",
+            holds=lambda m: m.layers is None or bool(m.layers.vision or m.layers.projector or m.layers.language),
+            message="layers names no kind for any part, so nothing would be trained; write attention or mlp for one, "
+            "or remove layers",
+            at="layers",
+        ),
+        Rule(
+            cel="!has(self.layers) || (self.vision && self.projector && self.language && self.attention && self.mlp)",
+            holds=lambda m: m.layers is None or (m.vision and m.projector and m.language and m.attention and m.mlp),
+            message="layers takes the place of vision, projector, language, attention and mlp, so the one that is "
+            "false would be ignored; remove it, and leave the kind or part out of layers",
+            at="layers",
+        ),
+        *(
+            Rule(
+                cel=f"self.method != 'full' || {unset}",
+                holds=_lora_or_not(name),
+                message=f"{shown} is about an adapter, and method {{method}} trains none; remove it, or use lora",
+                at=shown,
+            )
+            for name, shown, unset in (
+                ("rs_lora", "rsLoRA", "!self.rsLoRA"),
+                ("dora", "dora", "!self.dora"),
+                ("layers", "layers", "!has(self.layers)"),
+                ("modules_to_save", "modulesToSave", "self.modulesToSave.size() == 0"),
+            )
+        ),
     )
+
+    @property
+    def reaches_vision(self) -> bool:
+        """Whether anything in the vision tower is trained."""
+        return self.vision if self.layers is None else bool(self.layers.vision)

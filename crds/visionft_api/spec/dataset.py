@@ -1,11 +1,13 @@
 """`spec.dataset`: what is learnt from, and what is measured on."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from visionft_api.base import ApiModel
 from visionft_api.fields import (
+    DECIMAL_PATTERN,
     SIZE_PATTERN,
     Bucket,
     ClaimPath,
@@ -27,6 +29,9 @@ MAX_IMAGE_BYTES = "1Gi"
 """Above this a picture is a mistake, and decoding it would take the node's memory."""
 
 DatasetFormat = Literal["messages", "conversations", "prompts", "captions", "vqa", "keyValues", "grounding", "columns"]
+OWN_QUESTIONS: tuple[DatasetFormat, ...] = ("messages", "conversations")
+"""Formats whose rows are whole conversations: nothing is put around their texts."""
+
 PromptTemplate = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -130,6 +135,29 @@ class AugmentationSpec(ApiModel):
         'distance, "0" to "1"); a run beyond it is refused.',
     )
 
+    rules = (
+        Rule(
+            cel="self.rotation || self.perspective || self.blur || self.noise || self.jpeg || self.light",
+            holds=lambda m: m.rotation or m.perspective or m.blur or m.noise or m.jpeg or m.light,
+            message="no change is switched on, so nothing would be augmented; set one of rotation, perspective, blur, "
+            "noise, jpeg and light to true, or remove augmentation",
+        ),
+        Rule(
+            cel="double(self.strength) > 0.0 && double(self.strength) <= 1.0",
+            holds=lambda m: 0 < float(m.strength) <= 1,
+            message='strength "{strength}" must be above 0 and at most 1; usual is "0.5"',
+            at="strength",
+            unless=(malformed("strength", DECIMAL_PATTERN),),
+        ),
+        Rule(
+            cel="double(self.maxShift) <= 1.0",
+            holds=lambda m: float(m.max_shift) <= 1,
+            message='maxShift "{maxShift}" must be at most 1: it is a distance between shares; "1" refuses nothing',
+            at="maxShift",
+            unless=(malformed("maxShift", DECIMAL_PATTERN),),
+        ),
+    )
+
 
 class ImageSpec(ApiModel):
     """Limits of a picture. Smaller and larger ones are scaled, files over maxBytes are refused."""
@@ -175,6 +203,10 @@ class LimitsSpec(ApiModel):
     )
 
 
+def _wraps_or_not(name: str) -> Callable[["DatasetSpec"], bool]:
+    return lambda m: m.format not in OWN_QUESTIONS or not getattr(m, name)
+
+
 class DatasetSpec(ApiModel):
     """Training and validation rows, and how they are read."""
 
@@ -193,7 +225,7 @@ class DatasetSpec(ApiModel):
         default=None, description="Column names, where they are not those that the format expects."
     )
     system_prompt: str | None = Field(
-        default=None, min_length=1, max_length=4096, description="System message of rows that have none."
+        default=None, min_length=1, max_length=4096, description="System message of each row."
     )
     prompt_template: str | None = Field(
         default=None,
@@ -219,3 +251,34 @@ class DatasetSpec(ApiModel):
     )
     image: ImageSpec = Field(default_factory=ImageSpec, description="Limits of a picture.")
     limits: LimitsSpec = Field(default_factory=LimitsSpec, description="Limits of a sample.")
+
+    rules = (
+        Rule(
+            cel="!has(self.promptTemplate) || self.promptTemplates.size() == 0",
+            holds=lambda m: m.prompt_template is None or not m.prompt_templates,
+            message="promptTemplate and promptTemplates are both set; remove promptTemplate, or put it into the list",
+            at="promptTemplates",
+        ),
+        Rule(
+            cel="self.format != 'columns' || has(self.promptTemplate) || self.promptTemplates.size() > 0",
+            holds=lambda m: m.format != "columns" or m.prompt_template is not None or bool(m.prompt_templates),
+            message='rows of format "{format}" have no question; set promptTemplate to one, with the names of columns '
+            "in braces where values go",
+            at="format",
+        ),
+        *(
+            Rule(
+                cel=f"!(self.format in {list(OWN_QUESTIONS)}) || {unset}",
+                holds=_wraps_or_not(name),
+                message=f'{shown} would be ignored: rows of format "{{format}}" are whole conversations; remove it, or '
+                "use another format",
+                at=shown,
+            )
+            for name, shown, unset in (
+                ("columns", "columns", "!has(self.columns)"),
+                ("system_prompt", "systemPrompt", "!has(self.systemPrompt)"),
+                ("prompt_template", "promptTemplate", "!has(self.promptTemplate)"),
+                ("prompt_templates", "promptTemplates", "self.promptTemplates.size() == 0"),
+            )
+        ),
+    )

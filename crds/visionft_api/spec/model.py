@@ -1,16 +1,35 @@
 """`spec.model`: what is tuned."""
 
+import re
 from typing import Literal
 
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import CLAIM_PATH_PATTERN, DNS_NAME_PATTERN, MODEL_URI_PATTERN, HubId, Revision
+from visionft_api.fields import (
+    CLAIM_PATH_PATTERN,
+    COMMIT_PATTERN,
+    DIGEST_PATTERN,
+    DNS_NAME_PATTERN,
+    MODEL_REVISION_PATTERN,
+    MODEL_URI_PATTERN,
+    HubId,
+    ModelRevision,
+)
 from visionft_api.locations import PVC_SCHEME, PvcLocation, parse_pvc_uri
-from visionft_api.rules import Rule
+from visionft_api.rules import Rule, malformed
 from visionft_api.spec.refs import SecretRef
 
+_MALFORMED = (malformed("revision", MODEL_REVISION_PATTERN),)
 _PVC_URI = f"^pvc://{DNS_NAME_PATTERN[1:-1]}(/{CLAIM_PATH_PATTERN[1:-1]})?/?$"
+
+
+def _is_digest(revision: str | None) -> bool:
+    return revision is not None and re.match(DIGEST_PATTERN, revision) is not None
+
+
+def _is_commit(revision: str | None) -> bool:
+    return revision is not None and re.match(COMMIT_PATTERN, revision) is not None
 
 
 def _is_pvc_uri(uri: str) -> bool:
@@ -35,9 +54,10 @@ class ModelSpec(ApiModel):
         max_length=512,
         description="Place of the model's files: pvc://CLAIM/PATH of a claim in the same namespace. Set this or name.",
     )
-    revision: Revision | None = Field(
+    revision: ModelRevision | None = Field(
         default=None,
-        description="Branch, tag or commit of the hub model. Absent: its main branch, resolved when a run starts.",
+        description="Of a hub model: its branch, tag or commit. Absent: its main branch, resolved when a run starts. "
+        'Of a uri: the digest that its folder must have, "sha256:" and 64 hexadecimal digits. Absent: any.',
     )
     secret_ref: SecretRef | None = Field(
         default=None, description="Secret whose key HF_TOKEN opens a gated or private hub model."
@@ -49,7 +69,8 @@ class ModelSpec(ApiModel):
     )
     trust_remote_code: bool = Field(
         default=False,
-        description="Run Python code that comes with the model. Needs a revision, so that the code cannot change.",
+        description="Run Python code that comes with the model. Needs as revision the commit or the digest whose code "
+        "you have read, so that it cannot change.",
     )
 
     rules = (
@@ -66,15 +87,34 @@ class ModelSpec(ApiModel):
             at="uri",
         ),
         Rule(
-            cel="!has(self.revision) || has(self.name)",
-            holds=lambda m: m.revision is None or m.name is not None,
-            message='revision "{revision}" is only for a model on the hub; set name, or remove revision',
+            cel=f"!has(self.revision) || !has(self.uri) || self.revision.matches(r'{DIGEST_PATTERN}')",
+            holds=lambda m: m.revision is None or m.uri is None or _is_digest(m.revision),
+            message='revision "{revision}" is of a model on the hub; for a uri write the digest of its folder, '
+            '"sha256:" and 64 hexadecimal digits, or remove revision',
             at="revision",
+            unless=_MALFORMED,
         ),
         Rule(
-            cel="!self.trustRemoteCode || has(self.revision)",
-            holds=lambda m: not m.trust_remote_code or m.revision is not None,
-            message="trustRemoteCode true needs revision: set it to the commit whose code you have read",
+            cel="!has(self.revision) || has(self.uri) || !self.revision.startsWith('sha256:')",
+            holds=lambda m: m.revision is None or m.uri is not None or not m.revision.startswith("sha256:"),
+            message='revision "{revision}" is the digest of a folder; for a model on the hub write a branch, tag or '
+            "commit",
+            at="revision",
+            unless=_MALFORMED,
+        ),
+        Rule(
+            cel="!self.trustRemoteCode || has(self.uri) || "
+            f"(has(self.revision) && self.revision.matches(r'{COMMIT_PATTERN}'))",
+            holds=lambda m: not m.trust_remote_code or m.uri is not None or _is_commit(m.revision),
+            message="trustRemoteCode true needs as revision a commit, which cannot change as a branch or tag can: set "
+            "revision to the 40 hexadecimal digits of the commit whose code you have read",
+            at="trustRemoteCode",
+        ),
+        Rule(
+            cel="!self.trustRemoteCode || !has(self.uri) || has(self.revision)",
+            holds=lambda m: not m.trust_remote_code or m.uri is None or m.revision is not None,
+            message="trustRemoteCode true needs as revision the digest of the folder: set revision to the sha256: of "
+            "the files whose code you have read",
             at="trustRemoteCode",
         ),
     )

@@ -1,6 +1,7 @@
 """`spec.runPolicy`: when a run stops, is tried again, or is repeated."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,6 +35,11 @@ class RunPolicySpec(ApiModel):
         default=None,
         alias="jobTTL",
         description='How long a finished Job is kept, such as "24h". Absent: as long as the resource.',
+    )
+    check: Literal["Inline", "Before"] = Field(
+        default="Inline",
+        description="When the data is checked. Inline: in the run's own pod, before it loads the model. Before: in a "
+        "Job of its own that asks for no GPU, and only if that succeeds is the run's Job created.",
     )
     rerun: str | None = Field(
         default=None, min_length=1, max_length=63, description="Any new text starts another run without another change."

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from visionft_api.base import ApiModel
 from visionft_api.fields import DECIMAL_PATTERN, DecimalString
+from visionft_api.int_or_word import IntOrWord
 from visionft_api.rules import Rule, malformed
 
 DEFAULT_EPOCHS = Decimal(1)
@@ -15,7 +16,7 @@ VISION_LEARNING_RATE_SHARE = Decimal("0.1")
 
 
 DEFAULT_EFFECTIVE_BATCH_SIZE = 16
-BatchSize = Annotated[int, Field(ge=1, le=4096)]
+BatchSize = Annotated[int | Literal["auto"], IntOrWord(1, 4096, "auto")]
 
 
 class EarlyStoppingSpec(ApiModel):
@@ -41,7 +42,7 @@ class TrainingSpec(ApiModel):
         default=None, description='Passes over the training rows, such as "3" or "0.5". Absent, as maxSteps is: "1".'
     )
     max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Optimiser steps, in place of epochs.")
-    batch_size: BatchSize | Literal["auto"] = Field(
+    batch_size: BatchSize = Field(
         default=1,
         description="Samples on one GPU at a time. auto: as many as the estimate of memory allows, with "
         "effectiveBatchSize kept.",
@@ -93,6 +94,26 @@ class TrainingSpec(ApiModel):
     checkpoints: CheckpointsSpec = Field(default_factory=CheckpointsSpec, description="What a run resumes from.")
 
     rules = (
+        Rule(
+            cel="!has(self.effectiveBatchSize) || self.batchSize == 'auto'",
+            holds=lambda m: m.effective_batch_size is None or m.batch_size == "auto",
+            message="effectiveBatchSize {effectiveBatchSize} is for batchSize auto; with batchSize {batchSize} set "
+            "gradientAccumulation in its place",
+            at="effectiveBatchSize",
+        ),
+        Rule(
+            cel="self.batchSize != 'auto' || self.gradientAccumulation == 1",
+            holds=lambda m: m.batch_size != "auto" or m.gradient_accumulation == 1,
+            message="gradientAccumulation {gradientAccumulation} would be ignored: batchSize auto chooses it; remove "
+            "it and set effectiveBatchSize",
+            at="gradientAccumulation",
+        ),
+        Rule(
+            cel="!self.packing || !self.groupByLength",
+            holds=lambda m: not m.packing or not m.group_by_length,
+            message="groupByLength true has no effect with packing true, which leaves no padding; set one to false",
+            at="groupByLength",
+        ),
         Rule(
             cel="!has(self.epochs) || !has(self.maxSteps)",
             holds=lambda m: m.epochs is None or m.max_steps is None,

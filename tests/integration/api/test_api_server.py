@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 from integration.api.client import ApiServer, resources
-from manifests.cases import FOLDER, NOT_SUPPORTED, InvalidManifest, invalid_manifests, valid_manifests
+from manifests.cases import FOLDER, InvalidManifest, invalid_manifests, valid_manifests
+from manifests.unsupported import CHANGES, manifest_asking_for
 from sandbox.cluster import Cluster
 from visionft_api.conditions import Condition, ConditionType, Reason
 from visionft_api.manifest_yaml import dump_yaml
 from visionft_api.parse import parse_manifest, parse_resource
 from visionft_api.status import (
     Artifact,
+    DataSummary,
+    DataWarning,
     Estimate,
     Evaluation,
     HistoryEntry,
@@ -22,6 +25,7 @@ from visionft_api.status import (
     Phase,
     Progress,
     Resolved,
+    SplitSummary,
     Stage,
     VisionFineTuneStatus,
 )
@@ -35,9 +39,6 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 @pytest.mark.parametrize("manifest", invalid_manifests(), ids=lambda manifest: manifest.name)
 def test_a_wrong_manifest_is_refused_with_the_same_words(api_server: ApiServer, manifest: InvalidManifest) -> None:
     answer = api_server.create(manifest.text)
-    if manifest.kind == NOT_SUPPORTED:
-        assert answer.code == 201, answer.body["message"]
-        return
     if manifest.says.startswith("unknown field"):
         assert answer.code == 400
         assert manifest.says in answer.body["message"]
@@ -46,6 +47,12 @@ def test_a_wrong_manifest_is_refused_with_the_same_words(api_server: ApiServer, 
     causes = [cause for cause in answer.causes if cause["field"] != NO_FIELD]
     assert {_dotted(cause["field"]) for cause in causes} == {manifest.field}
     assert any(manifest.says in cause["message"] for cause in causes)
+
+
+@pytest.mark.parametrize("field", sorted(CHANGES))
+def test_what_a_later_version_will_honour_is_taken(api_server: ApiServer, field: str) -> None:
+    answer = api_server.create(dump_yaml(manifest_asking_for(field)))
+    assert answer.code == 201, answer.body["message"]
 
 
 @pytest.mark.parametrize("path", valid_manifests(), ids=lambda path: path.stem)
@@ -71,6 +78,18 @@ def test_the_largest_manifest_is_within_the_budget_of_the_rules(api_server: ApiS
     manifest["spec"]["dataset"]["train"]["pvc"]["path"] = "a/" * 256
     manifest["spec"]["dataset"]["validation"] = {"pvc": {"claimName": "c", "path": "ab" * 256}}
     manifest["spec"]["model"]["uri"] = f"pvc://{'a.' * 126}a/{'b/' * 120}b"
+    manifest["spec"]["model"]["revision"] = f"sha256:{'0' * 64}"
+    manifest["spec"]["dataset"] |= {
+        "format": "columns",
+        "columns": dict.fromkeys(("image", "prompt", "answer", "boxes"), "x" * 128),
+        "systemPrompt": "x" * 4096,
+        "promptTemplates": [f"{i:02}{'x' * 4094}" for i in range(32)],
+        "augmentation": {"blur": True, "strength": "0.000000001", "maxShift": "0.999999999"},
+    }
+    manifest["spec"]["adapter"] = {
+        "layers": {part: ["attention", "mlp"] for part in ("vision", "projector", "language")},
+        "modulesToSave": [f"m{i:02}.{'x' * 124}" for i in range(16)],
+    }
     manifest["spec"]["evaluation"] = {
         "metrics": ["cer", "wer", "exactMatch"],
         "gates": [f"cer <= 0.{i:09}" for i in range(8)],
@@ -121,6 +140,14 @@ def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServ
         evaluation=evaluation,
         artifacts=[artifact],
         resolved=Resolved(model_revision="895c3a4", dataset_digest="sha256:0", image_digest="sha256:1", spec_hash="ab"),
+        data=DataSummary(
+            digest=f"sha256:{'b' * 64}",
+            train=SplitSummary(
+                rows=900, dropped={"TooLong": 3}, duplicates=2, near_duplicates=1, images=905, max_tokens=512
+            ),
+            validation=SplitSummary(rows=90),
+            warnings=[DataWarning(reason="NearDuplicates", message="One picture looks like another.")],
+        ),
         estimate=Estimate(gpu_memory="12Gi", gpu_hours="1.5"),
         last_failure=LastFailure(
             run=1, exit_code=143, reason="Killed", message="Evicted.", time=NOON, pod_name="minimal-run-1-x"

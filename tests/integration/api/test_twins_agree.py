@@ -81,10 +81,24 @@ SOURCES = [{"pvc": {"claimName": "d", "path": "p"}}, {}, {"hub": {"repo": "o/d"}
 CHOICES: dict[str, list[Any]] = {
     "model.uri": [*URIS, ABSENT],
     "model.name": ["o/m", ABSENT, ABSENT],
-    "model.revision": ["main", ABSENT, ABSENT],
+    "model.revision": ["main", "a" * 40, "A" * 40, f"sha256:{'0' * 64}", f"sha256:{'0' * 63}", ABSENT, ABSENT, ABSENT],
     "model.trustRemoteCode": BOOLEANS,
     "dataset.validation": [*SOURCES, ABSENT, SOURCES[0], SOURCES[0]],
     "dataset.train.pvc.path": PATHS,
+    "dataset.format": ["messages", "conversations", "vqa", "columns", "table"],
+    "dataset.columns": [{}, {"answer": "a.b"}, {"answer": ""}, ABSENT, ABSENT],
+    "dataset.systemPrompt": ["é" * 4096, "", "x" * 4097, ABSENT, ABSENT],
+    "dataset.promptTemplate": ["{a}", ABSENT, ABSENT],
+    "dataset.promptTemplates": [[], ["{a}", "b"], ["b", "b"], [""], ABSENT, ABSENT],
+    "dataset.badRows": ["Drop", "drop", ABSENT],
+    "dataset.leakage": ["Refuse", "Drop", ABSENT],
+    "dataset.augmentation": [
+        *({"blur": True, "strength": value} for value in DECIMALS),
+        *({"jpeg": True, "maxShift": value} for value in DECIMALS),
+        {},
+        {"light": False},
+        ABSENT,
+    ],
     "dataset.image.minPixels": [1, 100, 101, ABSENT],
     "dataset.image.maxPixels": [100, ABSENT],
     "dataset.image.maxBytes": SIZES,
@@ -94,13 +108,26 @@ CHOICES: dict[str, list[Any]] = {
     "adapter.language": BOOLEANS,
     "adapter.attention": BOOLEANS,
     "adapter.mlp": BOOLEANS,
+    "adapter.method": ["lora", "full", ABSENT, ABSENT],
+    "adapter.rsLoRA": BOOLEANS,
+    "adapter.dora": BOOLEANS,
+    "adapter.layers": [{}, {"vision": []}, {"vision": ["mlp"]}, {"language": ["mlp", "attention"]}, ABSENT, ABSENT],
+    "adapter.modulesToSave": [[], ["lm_head"], ["a.0"], [".a"], ["*"], ABSENT],
+    "training.batchSize": [0, 1, 4096, 4097, 2.0, 2.5, "auto", "Auto", "", "4", "x" * 16, "x" * 17, True, [], ABSENT],
+    "training.effectiveBatchSize": [1, 0, ABSENT, ABSENT],
+    "training.gradientAccumulation": [1, 2, ABSENT],
+    "training.optimizer": ["adamw", "adamw8bit", ABSENT],
+    "training.packing": BOOLEANS,
+    "training.groupByLength": BOOLEANS,
+    "training.gradientCheckpointing": ["auto", "on"],
+    "training.sharding": ["auto", "ddp", "fsdp"],
     "training.epochs": DECIMALS,
     "training.maxSteps": [1, 0, ABSENT],
     "training.learningRate": DECIMALS,
     "training.visionLearningRate": [*DECIMALS, ABSENT],
     "training.warmupRatio": DECIMALS,
     "training.weightDecay": DECIMALS,
-    "training.earlyStopping": [{}, ABSENT],
+    "training.earlyStopping": [{}, {"minDelta": "-1"}, {"patience": 0}, ABSENT],
     "evaluation.metrics": [["cer"], ["cer", "wer"], ["exactMatch"], [], ABSENT],
     "evaluation.gates": [[], ABSENT, *([gate] for gate in GATES), GATES[:2], GATES[1:5]],
     "evaluation.every": [1, ABSENT],
@@ -148,6 +175,32 @@ PAIRS: list[dict[str, Any]] = [
     *({"resources.nodes": a, "resources.gpus": b} for a in (1, 2) for b in (0, 1)),
     *({"evaluation.metrics": ["wer"], "evaluation.gates": [gate]} for gate in GATES),
     *({"adapter.vision": a, "training.visionLearningRate": "1e-5"} for a in BOOLEANS),
+    *(
+        {"adapter.layers": {part: ["mlp"]}, "training.visionLearningRate": "1e-5", "adapter.vision": a}
+        for part in ("vision", "language")
+        for a in BOOLEANS
+    ),
+    *({"adapter.layers": {"language": ["mlp"]}, f"adapter.{name}": False} for name in ("language", "attention", "mlp")),
+    *({"training.batchSize": a, "training.gradientAccumulation": b} for a in (2, "auto") for b in (1, 2)),
+    *({"training.batchSize": a, "training.effectiveBatchSize": b} for a in (2, "auto") for b in (1, ABSENT)),
+    *({"training.packing": a, "training.groupByLength": b} for a in BOOLEANS for b in BOOLEANS),
+    *({"training.sharding": "fsdp", "resources.gpus": a, "resources.nodes": b} for a in (0, 1, 2) for b in (1, 2)),
+    *({"training.optimizer": a, "resources.gpus": b} for a in ("adamw", "pagedAdamw") for b in (0, 1)),
+    *({"training.earlyStopping": {}, "evaluation.every": a} for a in (1, ABSENT)),
+    *({"dataset.format": a, "dataset.promptTemplate": "{a}"} for a in ("messages", "vqa", "columns")),
+    *({"dataset.format": a, "dataset.promptTemplates": ["{a}"]} for a in ("conversations", "columns")),
+    *({"dataset.format": "vqa", "dataset.promptTemplates": a, "dataset.promptTemplate": "b"} for a in ([], ["a"])),
+    *(
+        {"adapter.method": "full", "model.quantization": a, "output.adapter": b, "output.merged": c}
+        for a in ("none", "int8")
+        for b in BOOLEANS
+        for c in BOOLEANS
+    ),
+    *(
+        {"model.trustRemoteCode": True, "model.revision": a, **source}
+        for a in ("main", "a" * 40, "A" * 40, f"sha256:{'0' * 64}", ABSENT)
+        for source in ({}, {"model.uri": ABSENT, "model.name": "o/m"})
+    ),
 ]
 """Values that a rule compares with each other, at its edge."""
 CASES = 300

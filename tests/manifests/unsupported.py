@@ -1,0 +1,79 @@
+"""For each field that this version does not honour, a change of a right manifest that asks for it."""
+
+from typing import Any
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+DIGEST = f"sha256:{'0' * 64}"
+SOURCES: dict[str, dict[str, Any]] = {
+    "hub": {"repo": "org/rows"},
+    "s3": {"bucket": "rows"},
+    "http": {"url": "https://example.com/rows.tar", "digest": DIGEST},
+    "configMap": {"name": "rows"},
+}
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "spec.model.uri": {"model": {"uri": "s3://models/qwen"}},
+    "spec.model.quantization": {"model": {"quantization": "int8"}},
+    "spec.model.trustRemoteCode": {"model": {"name": "org/model", "revision": COMMIT, "trustRemoteCode": True}},
+    **{
+        f"spec.dataset.{split}.{name}": {"dataset": {split: {name: source}}}
+        for split in ("train", "validation")
+        for name, source in SOURCES.items()
+    },
+    "spec.dataset.columns": {"dataset": {"format": "vqa", "columns": {"answer": "text"}}},
+    "spec.dataset.promptTemplate": {"dataset": {"format": "vqa", "promptTemplate": "Read: {prompt}"}},
+    "spec.dataset.promptTemplates": {"dataset": {"format": "vqa", "promptTemplates": ["Read.", "Say."]}},
+    "spec.dataset.systemPrompt": {"dataset": {"format": "vqa", "systemPrompt": "You read scans."}},
+    "spec.dataset.format": {"dataset": {"format": "captions"}},
+    "spec.dataset.badRows": {"dataset": {"badRows": "Drop"}},
+    "spec.dataset.leakage": {"dataset": {"leakage": "Refuse"}},
+    "spec.dataset.augmentation": {"dataset": {"augmentation": {"blur": True}}},
+    "spec.adapter.method": {
+        "adapter": {"method": "full"},
+        "model": {"quantization": "none"},
+        "output": {"adapter": False, "merged": True},
+    },
+    "spec.adapter.layers": {"adapter": {"layers": {"language": ["attention"]}}},
+    "spec.adapter.modulesToSave": {"adapter": {"modulesToSave": ["lm_head"]}},
+    "spec.training.batchSize": {"training": {"batchSize": "auto"}},
+    "spec.training.effectiveBatchSize": {"training": {"batchSize": "auto", "effectiveBatchSize": 32}},
+    "spec.training.optimizer": {"training": {"optimizer": "adamw8bit"}},
+    "spec.training.scheduler": {"training": {"scheduler": "polynomial"}},
+    "spec.training.groupByLength": {"training": {"groupByLength": True}},
+    "spec.training.sharding": {"training": {"sharding": "ddp"}},
+    "spec.training.packing": {"training": {"packing": True}},
+    "spec.training.earlyStopping": {"training": {"earlyStopping": {}}, "evaluation": {"every": 10}},
+    "spec.drift": {"drift": {"schedule": "@daily"}},
+    "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
+    "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
+    "spec.resources.gpus": {"resources": {"gpus": 2}},
+    "spec.resources.nodes": {"resources": {"nodes": 2}},
+    "spec.queue": {"queue": {"name": "team-a"}},
+    "spec.profileRef": {"profileRef": {"name": "large"}},
+}
+"""By the field's name in `visionft_api.support.NOT_SUPPORTED`: sections of the spec, merged into a right one."""
+
+_REPLACES = {"output": {"s3": "pvc", "oci": "pvc"}, "model": {"name": "uri"}}
+"""Of a section, the field that must go where another one comes."""
+
+
+def manifest_asking_for(field: str) -> dict[str, Any]:
+    """A manifest that is right but asks for this field."""
+    spec: dict[str, Any] = {
+        "model": {"uri": "pvc://models/qwen"},
+        "dataset": {
+            "train": {"pvc": {"claimName": "data", "path": "train.jsonl"}},
+            "validation": {"pvc": {"claimName": "data", "path": "validation.jsonl"}},
+        },
+        "output": {"pvc": {"claimName": "results"}},
+    }
+    for section, change in CHANGES[field].items():
+        gone = {_REPLACES.get(section, {}).get(name) for name in change}
+        kept = {name: value for name, value in spec.get(section, {}).items() if name not in gone}
+        spec[section] = {**kept, **change}
+    return {
+        "apiVersion": "visionft.dev/v1alpha1",
+        "kind": "VisionFineTune",
+        "metadata": {"name": "later"},
+        "spec": spec,
+    }
