@@ -10,10 +10,25 @@ from typing import Any
 
 from visionft_trainer.families.base import Family
 from visionft_trainer.families.deepseek_ocr2 import DeepseekOcr2
+from visionft_trainer.families.llava import Llava
+from visionft_trainer.families.llava_next import LlavaNext
+from visionft_trainer.families.llava_onevision import LlavaOnevision
 from visionft_trainer.families.phi4_multimodal import Phi4Multimodal
+from visionft_trainer.families.qwen2_5_vl import Qwen25VL
 from visionft_trainer.families.qwen2_vl import Qwen2VL
+from visionft_trainer.families.qwen3_vl import Qwen3VL, Qwen3VLMoe
 
-FAMILIES: tuple[Family, ...] = (Qwen2VL(), DeepseekOcr2(), Phi4Multimodal())
+FAMILIES: tuple[Family, ...] = (
+    Qwen2VL(),
+    Qwen25VL(),
+    Qwen3VL(),
+    Qwen3VLMoe(),
+    DeepseekOcr2(),
+    Phi4Multimodal(),
+    Llava(),
+    LlavaNext(),
+    LlavaOnevision(),
+)
 
 __all__ = ["FAMILIES", "Family", "find_family"]
 

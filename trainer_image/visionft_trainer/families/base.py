@@ -97,7 +97,7 @@ class Family(ABC):
     def fits(self, width: int, height: int) -> str | None:
         """Why a picture of this size cannot be encoded, or None when it can."""
 
-    def prepare_model(self, model: Any) -> None:
+    def prepare_model(self, model: Any) -> None:  # noqa: B027 - most families have nothing to mend
         """Mend what would make a row's result depend on the rows beside it; each row alone stays as it is."""
 
     @abstractmethod

@@ -1,0 +1,74 @@
+"""LLaVA 1.5: a CLIP tower on one square view, its last layer but one projected into the language model.
+
+The image processor scales the short side of a picture and cuts the middle square out: what lies beyond is never seen,
+so long lines of text are for another family. The chat template takes messages as lists of parts only, the tokenizer
+writes the first token, and no turn has an end: the end token is added to the last answer. The tower's last layer runs
+for nothing, and gets no LoRA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from visionft_trainer.families.base import Family, Linears, Part, layers_beyond, refuse_pixel_bounds, too_narrow
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_ASPECT_RATIO = 50  # the short side becomes 336 pixels before the middle is cut out: strips would grow huge
+
+# CLIP's and SigLIP's layers have the same names, and so have those of all its language models.
+LLAVA_LINEARS: Mapping[Part, Linears] = {
+    "vision": Linears(
+        attention=r"model\.vision_tower\.encoder\.layers\.\d+\.self_attn\.(?:q|k|v|out)_proj",
+        mlp=r"model\.vision_tower\.encoder\.layers\.\d+\.mlp\.(?:fc1|fc2)",
+    ),
+    "projector": Linears(mlp=r"model\.multi_modal_projector\.linear_(?:1|2)"),
+    "language": Linears(
+        attention=r"model\.language_model\.layers\.\d+\.self_attn\.(?:q|k|v|o)_proj",
+        mlp=r"model\.language_model\.layers\.\d+\.mlp\.(?:gate|up|down)_proj",
+    ),
+}
+
+
+class Llava(Family):
+    """`LlavaForConditionalGeneration` with a CLIP or SigLIP tower."""
+
+    name = "LLaVA 1.5"
+    model_types = frozenset({"llava"})
+    architectures = frozenset({"LlavaForConditionalGeneration"})
+    hub_names: tuple[str, ...] = ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf")
+    keep_precision = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+    linears = LLAVA_LINEARS
+    encoder_modules = ("model.vision_tower",)
+    image_tensors: tuple[str, ...] = ("pixel_values",)
+
+    def matches(self, config: Mapping[str, Any]) -> bool:
+        """Pixtral shares the model type, not the tower."""
+        return super().matches(config) and config.get("vision_config", {}).get("model_type") != "pixtral"
+
+    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
+        """One view of a fixed size; nothing can be bounded."""
+        refuse_pixel_bounds(self.name, "the middle square of a picture at one size", min_pixels, max_pixels)
+
+    def fits(self, width: int, height: int) -> str | None:
+        """A strip's middle square would say nothing of it."""
+        return too_narrow(width, height, MAX_ASPECT_RATIO)
+
+    def placeholder_id(self, processor: Any) -> int:
+        """`<image>`."""
+        return int(processor.image_token_id)
+
+    def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
+        """As many placeholders as the processor counts: for LLaVA 1.5 one a patch."""
+        text = processor.replace_image_token(images, index)
+        return [self.placeholder_id(processor)] * text.count(processor.image_token)
+
+    def idle_modules(self, config: Any) -> str | None:
+        """The layers of the tower behind the last one whose output is taken."""
+        layers = config.vision_config.num_hidden_layers
+        taken = config.vision_feature_layer
+        every = [taken] if isinstance(taken, int) else taken
+        last = max(index if index >= 0 else layers + 1 + index for index in every)
+        return layers_beyond(r"model\.vision_tower\.encoder\.layers", layers, last)
