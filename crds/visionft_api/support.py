@@ -58,11 +58,10 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     ),
     *_data_source("spec.dataset.train", lambda s: s.dataset.train),
     *_data_source("spec.dataset.validation", lambda s: s.dataset.validation),
-    Unsupported("spec.dataset.columns", lambda s: s.dataset.columns, "bring the rows into the messages form"),
-    Unsupported("spec.dataset.promptTemplate", lambda s: s.dataset.prompt_template, "put the prompt into each row"),
     Unsupported("spec.dataset.promptTemplates", lambda s: s.dataset.prompt_templates or None, "remove it"),
-    Unsupported("spec.dataset.systemPrompt", lambda s: s.dataset.system_prompt, "put it into each row"),
-    Unsupported("spec.dataset.format", lambda s: _unusual(s.dataset.format, "messages"), "use messages"),
+    Unsupported(
+        "spec.dataset.format", lambda s: "grounding" if s.dataset.format == "grounding" else None, "use messages"
+    ),
     Unsupported("spec.dataset.badRows", lambda s: _unusual(s.dataset.bad_rows, "Refuse"), "use Refuse"),
     Unsupported("spec.dataset.leakage", lambda s: _unusual(s.dataset.leakage, "Warn"), "use Warn"),
     Unsupported("spec.dataset.augmentation", lambda s: s.dataset.augmentation, "remove it"),

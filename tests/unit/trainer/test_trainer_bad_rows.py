@@ -102,7 +102,7 @@ BAD_ROWS = [
     ),
     pytest.param(
         {"messages": [user([{"type": "video"}]), ANSWER]},
-        "messages[0].content[0].type: is 'video'; use text or image_url",
+        "messages[0].content[0].type: is 'video'; use text, image or image_url",
         id="part-type",
     ),
     pytest.param(

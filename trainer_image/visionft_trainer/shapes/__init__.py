@@ -7,9 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from visionft_trainer.shapes.base import Context, Shape
-from visionft_trainer.shapes.messages import parse_messages
+from visionft_api.spec.dataset import DatasetFormat
 
-SHAPES: Mapping[str, Shape] = {"messages": parse_messages}
+from visionft_trainer.shapes.base import Context, Shape
+from visionft_trainer.shapes.captions import parse_captions
+from visionft_trainer.shapes.columns import parse_columns
+from visionft_trainer.shapes.conversations import parse_conversations
+from visionft_trainer.shapes.grounding import parse_grounding
+from visionft_trainer.shapes.key_values import parse_key_values
+from visionft_trainer.shapes.messages import parse_messages
+from visionft_trainer.shapes.prompts import parse_prompts
+from visionft_trainer.shapes.vqa import parse_vqa
+
+SHAPES: Mapping[DatasetFormat, Shape] = {
+    "messages": parse_messages,
+    "conversations": parse_conversations,
+    "prompts": parse_prompts,
+    "captions": parse_captions,
+    "vqa": parse_vqa,
+    "keyValues": parse_key_values,
+    "grounding": parse_grounding,
+    "columns": parse_columns,
+}
 
 __all__ = ["SHAPES", "Context", "Shape"]

@@ -1,11 +1,11 @@
-"""What all data shapes share: the form of a shape, and the checks of texts and pictures inside a row."""
+"""What all data shapes share: the form of a shape, and the pictures and texts inside a row."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,10 +13,9 @@ from typing import Any
 from visionft_api.spec import DatasetSpec
 
 from visionft_trainer.rows import BadRowError, Picture, Row, Text, Where
+from visionft_trainer.values import check_characters, kind_of, show
 
-HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-SHOWN_CHARACTERS = 60  # of a wrong value, in an error
 
 
 @dataclass(frozen=True)
@@ -41,21 +40,12 @@ def text_part(text: str, field: str) -> Text:
     return Text(text)
 
 
-def check_characters(text: str, field: str) -> None:
-    """JSON can spell halves of a character ("\\ud83d" without its "\\ude00"), which no UTF-8 text can hold."""
-    half = HALF_CHARACTER.search(text)
-    if half:
-        raise BadRowError(
-            field,
-            f"holds \\u{ord(half[0]):04x} at character {half.start() + 1}, half of a surrogate pair; "
-            "write both halves, or the character itself",
-        )
-
-
 def picture_part(url: Any, field: str, folder: Path) -> Picture:
     """The picture that a row names: a path below `folder`, a data URI, or one that its container holds."""
     if isinstance(url, Picture):
         return url
+    if isinstance(url, Mapping):  # {"path": ...} is how datasets writes a picture, {"url": ...} how OpenAI does
+        url = url.get("path") or url.get("url")
     if not isinstance(url, str) or not url:
         raise BadRowError(field, f"is {kind_of(url)}; write a file's path relative to the data file, or a data: URI")
     scheme = URL_SCHEME.match(url)
@@ -85,24 +75,3 @@ def _data_uri(url: str, field: str) -> bytes:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
         raise BadRowError(field, "the data URI's base64 is broken; encode the image file again") from None
-
-
-def kind_of(value: Any) -> str:
-    """What a wrong value is, in an error."""
-    match value:
-        case None:
-            return "missing"
-        case bool() | int() | float():
-            return f"a number ({show(value)})" if not isinstance(value, bool) else f"{value}".lower()
-        case str():
-            return f"the string {show(value)}" if value else "an empty string"
-        case list():
-            return "a list" if value else "an empty list"
-        case _:
-            return "an object"
-
-
-def show(value: Any) -> str:
-    """A wrong value, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

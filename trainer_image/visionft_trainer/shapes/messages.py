@@ -1,16 +1,26 @@
-"""OpenAI's chat form: `{"messages": [{"role", "content"}]}`."""
+"""OpenAI's chat form, `{"messages": [{"role", "content"}]}`, and what TRL and the hub make of it: pictures in an
+`images` column that `{"type": "image"}` parts are filled from in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from visionft_trainer.rows import BadRowError, Message, Picture, Row, Text
-from visionft_trainer.shapes.base import Context, kind_of, picture_part, show, text_part
+from visionft_trainer.rows import BadRowError, Message, Part, Picture, Row
+from visionft_trainer.shapes.base import Context, picture_part, text_part
+from visionft_trainer.shapes.fields import pictures
+from visionft_trainer.shapes.recognise import hint
+from visionft_trainer.shapes.turns import Names, conversation
+from visionft_trainer.values import kind_of, show
 
 ROLES = ("system", "user", "assistant")
+COLUMN = "messages"
+IMAGE_COLUMNS = ("images", "image")
+PICTURE_KEYS = ("image", "url", "path")  # of an image part that holds its picture itself
+
+
+class _Slot:
+    """A place for the next picture of the images column."""
 
 
 def parse_messages(value: Any, context: Context) -> Row:
@@ -20,38 +30,43 @@ def parse_messages(value: Any, context: Context) -> Row:
     """
     if not isinstance(value, Mapping):
         raise BadRowError("", f'the row is {kind_of(value)}; write an object {{"messages": [...]}}')
-    if "messages" not in value:
-        raise BadRowError("messages", "is missing; write the conversation as a list of {role, content} objects")
-    messages = value["messages"]
-    if not isinstance(messages, list) or not messages:
-        raise BadRowError(
-            "messages", f"is {kind_of(messages)}; write a list with at least a user and an assistant message"
-        )
-    parsed = tuple(_message(message, f"messages[{index}]", context.folder) for index, message in enumerate(messages))
-    _check_turns(parsed)
-    return Row(context.where, parsed)
+    if COLUMN not in value:
+        mend = hint(value, "messages") or "write the conversation as a list of {role, content} objects"
+        raise BadRowError(COLUMN, f"is missing; {mend}")
+    return chat(value, [(COLUMN, value[COLUMN])], context)
 
 
-def _check_turns(messages: tuple[Message, ...]) -> None:
-    for index, message in enumerate(messages):
-        if message.role == "system" and index > 0:
-            raise BadRowError(f"messages[{index}].role", "a system message can only be the first one")
-    turns = [message for message in messages if message.role != "system"]
-    if not turns or turns[0].role != "user":
-        raise BadRowError("messages", "the conversation starts with a user message (after an optional system message)")
-    offset = len(messages) - len(turns)
-    for index, (before, after) in enumerate(pairwise(turns), start=offset + 1):
-        if before.role == after.role:
+def chat(row: Mapping[str, Any], columns: Sequence[tuple[str, Any]], context: Context) -> Row:
+    """The conversation that the lists of messages in `columns` make together. Raises `BadRowError`."""
+    messages: list[tuple[str, tuple[Part | _Slot, ...]]] = []
+    for column, value in columns:
+        if not isinstance(value, list) or not value:
             raise BadRowError(
-                f"messages[{index}].role", f"two {after.role} messages in a row; user and assistant alternate"
+                column, f"is {kind_of(value)}; write a list with at least a user and an assistant message"
             )
-    if turns[-1].role != "assistant":
+        messages += (_message(message, f"{column}[{index}]", context) for index, message in enumerate(value))
+    return conversation(_filled(messages, pictures(row, context, IMAGE_COLUMNS)), context, Names(columns[0][0]))
+
+
+def _filled(messages: list[tuple[str, tuple[Part | _Slot, ...]]], images: Sequence[Picture]) -> list[Message]:
+    """Pictures put where their slots are or, where there is no slot at all, before the first user message's words."""
+    slots = sum(isinstance(part, _Slot) for _, parts in messages for part in parts)
+    first = next((index for index, (role, _) in enumerate(messages) if role == "user"), None)
+    if images and not slots and first is not None:
+        messages[first] = ("user", (*(_Slot() for _ in images), *messages[first][1]))
+        slots = len(images)
+    if slots != len(images):
         raise BadRowError(
-            "messages", "the last message is the user's; add the assistant's answer, it is what is learnt"
+            "images", f"{len(images)} pictures for {slots} parts of type image; give each part its picture"
         )
+    waiting = iter(images)
+    return [
+        Message(role, tuple(next(waiting) if isinstance(part, _Slot) else part for part in parts))  # type: ignore[arg-type]
+        for role, parts in messages
+    ]
 
 
-def _message(value: Any, field: str, folder: Path) -> Message:
+def _message(value: Any, field: str, context: Context) -> tuple[str, tuple[Part | _Slot, ...]]:
     if not isinstance(value, Mapping):
         raise BadRowError(field, f"is {kind_of(value)}; write an object {{role, content}}")
     role = value.get("role")
@@ -59,22 +74,15 @@ def _message(value: Any, field: str, folder: Path) -> Message:
         raise BadRowError(f"{field}.role", f"is {show(role)}; use one of {', '.join(ROLES)}")
     content = value.get("content")
     if isinstance(content, str):
-        parts: tuple[Text | Picture, ...] = (text_part(content, f"{field}.content"),)
-    elif isinstance(content, list) and content:
-        parts = tuple(_part(part, f"{field}.content[{index}]", folder) for index, part in enumerate(content))
-    else:
-        raise BadRowError(
-            f"{field}.content", f"is {kind_of(content)}; write a string or a list of text and image_url parts"
-        )
-    message = Message(role, parts)
-    if role != "user" and any(isinstance(part, Picture) for part in parts):
-        raise BadRowError(f"{field}.content", f"the {role} message holds an image; put it into a user message")
-    if role == "assistant" and not message.text.strip():
-        raise BadRowError(f"{field}.content", "the answer is empty; write the text that the model is to learn")
-    return message
+        return role, (text_part(content, f"{field}.content"),)
+    if isinstance(content, list) and content:
+        return role, tuple(_part(part, f"{field}.content[{index}]", context) for index, part in enumerate(content))
+    raise BadRowError(
+        f"{field}.content", f"is {kind_of(content)}; write a string or a list of text and image_url parts"
+    )
 
 
-def _part(value: Any, field: str, folder: Path) -> Text | Picture:
+def _part(value: Any, field: str, context: Context) -> Part | _Slot:
     if not isinstance(value, Mapping):
         raise BadRowError(field, f'is {kind_of(value)}; write {{"type": "text", "text": "..."}} or an image_url part')
     match value.get("type"):
@@ -87,6 +95,11 @@ def _part(value: Any, field: str, folder: Path) -> Text | Picture:
             image_url = value.get("image_url")
             if not isinstance(image_url, Mapping):
                 raise BadRowError(f"{field}.image_url", f'is {kind_of(image_url)}; write {{"url": "images/1.png"}}')
-            return picture_part(image_url.get("url"), f"{field}.image_url.url", folder)
+            return picture_part(image_url.get("url"), f"{field}.image_url.url", context.folder)
+        case "image":
+            for key in PICTURE_KEYS:
+                if value.get(key) is not None:
+                    return picture_part(value[key], f"{field}.{key}", context.folder)
+            return _Slot()
         case other:
-            raise BadRowError(f"{field}.type", f"is {show(other)}; use text or image_url")
+            raise BadRowError(f"{field}.type", f"is {show(other)}; use text, image or image_url")
