@@ -12,20 +12,26 @@ from pathlib import Path
 from visionft_trainer import atomic, digest
 
 MANIFEST = "SHA256SUMS"  # in each checkpoint; `sha256sum --check SHA256SUMS` verifies it
-_NAME = re.compile(r"checkpoint-(\d+)")
+CHECKPOINT, BEST = "checkpoint", "best"  # whole states to resume from; weights alone, of the best step so far
+_NAME = re.compile(rf"{CHECKPOINT}-(\d+)")
 
 log = logging.getLogger(__name__)
 
 
 def folder_of(folder: Path, step: int) -> Path:
     """Where the checkpoint of `step` lies."""
-    return folder / f"checkpoint-{step}"
+    return folder / f"{CHECKPOINT}-{step}"
+
+
+def best_of(folder: Path, step: int) -> Path:
+    """Where the weights of `step` lie when they were the best."""
+    return folder / f"{BEST}-{step}"
 
 
 @contextmanager
-def writing(folder: Path, step: int) -> Iterator[Path]:
+def writing(folder: Path, step: int, kind: str = CHECKPOINT) -> Iterator[Path]:
     """A draft folder that becomes the checkpoint of `step`, with a manifest of its files, when the block ends well."""
-    with atomic.new_folder(folder_of(folder, step)) as draft:
+    with atomic.new_folder(folder / f"{kind}-{step}") as draft:
         yield draft
         (draft / MANIFEST).write_text(digest.manifest(draft), encoding="utf-8")
 
@@ -71,3 +77,10 @@ def keep_newest(folder: Path, count: int) -> None:
     """Remove all but the `count` latest checkpoints."""
     for step in sorted(steps(folder), reverse=True)[count:]:
         shutil.rmtree(folder_of(folder, step), ignore_errors=True)
+
+
+def keep_best(folder: Path, step: int | None) -> None:
+    """Remove the weights of all but the best step. To be called when a checkpoint that knows of it is written."""
+    for path in folder.glob(f"{BEST}-*"):
+        if step is not None and path != best_of(folder, step):
+            shutil.rmtree(path, ignore_errors=True)

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from visionft_trainer.families import Family
+from visionft_trainer.order import Unit
 from visionft_trainer.preprocess import IGNORED, Example, Prepared
 
 Batch = dict[str, torch.Tensor]
 
 
 class Collator:
-    """Turns row numbers of prepared splits into a training batch; what the Trainer calls for each step."""
+    """Turns units of a prepared split into a training batch; see `feed`."""
 
-    def __init__(self, splits: Sequence[Prepared], processor: Any, family: Family) -> None:
-        self._splits = {split.name: split for split in splits}
+    def __init__(self, prepared: Prepared, processor: Any, family: Family) -> None:
+        self._prepared = prepared
         self._processor = processor
         self._family = family
 
-    def __call__(self, rows: Sequence[Mapping[str, int]]) -> Batch:
-        """`rows` are items `{<split>: n}` of one split; see `train.row_numbers`."""
-        (name,) = rows[0]
-        prepared = self._splits[name]
-        examples = [prepared.examples[row[name]] for row in rows]
-        return training_batch(examples, prepared, self._processor, self._family)
+    def __call__(self, units: Sequence[Unit]) -> Batch:
+        """The batch of these units' rows. What is random about a row follows from the seed, the epoch and the row."""
+        examples = [self._prepared.examples[row] for unit in units for row in unit.rows]
+        return training_batch(examples, self._prepared, self._processor, self._family)
 
 
 def training_batch(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> Batch:

@@ -20,6 +20,15 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
+class Unit:
+    """A row, or the rows of a pack, met in one epoch."""
+
+    epoch: int
+    rows: tuple[int, ...]
+    """Indices into the split's examples."""
+
+
+@dataclass(frozen=True)
 class Order:
     """The order of `units` units, epoch after epoch. Holds four bytes a unit at most."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from visionft_api.status import Artifact, Evaluation, Resolved, Stage
+from visionft_api.status import Artifact, DataSummary, Evaluation, Resolved, Stage
 
 # Percent of the whole run at which each stage starts; training is nearly all of it.
 STAGE_STARTS: Mapping[Stage, int] = {
@@ -23,6 +24,8 @@ STAGE_STARTS: Mapping[Stage, int] = {
     Stage.REPORT: 99,
 }
 RATE_WINDOW_STEPS = 20  # speed and time left are those of the last steps
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Snapshot:
     evaluation: Evaluation | None = None
     artifacts: tuple[Artifact, ...] = ()
     resolved: Resolved | None = None
+    data: DataSummary | None = None
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the run went, a sentence or a few each."""
     finished: bool = False
 
     @property
@@ -104,7 +110,7 @@ class Progress:
         epoch: float,
         loss: float,
         learning_rate: float,
-        batch: int,
+        batch: float,
         gpu_memory: int | None,
     ) -> None:
         """One optimiser step of `batch` samples is done."""
@@ -134,6 +140,7 @@ class Progress:
         evaluation: Evaluation | None = None,
         artifacts: Sequence[Artifact] | None = None,
         resolved: Resolved | None = None,
+        data: DataSummary | None = None,
     ) -> None:
         """Something of the result is known."""
         before = self.snapshot
@@ -141,7 +148,13 @@ class Progress:
             evaluation=evaluation or before.evaluation,
             artifacts=before.artifacts if artifacts is None else tuple(artifacts),
             resolved=resolved or before.resolved,
+            data=data or before.data,
         )
+
+    def note(self, text: str) -> None:
+        """Something happened that a person should know of; it is logged, too."""
+        log.warning("%s", text)
+        self._change(notes=(*self.snapshot.notes, text))
 
     def finish(self) -> None:
         """The run's result is written."""

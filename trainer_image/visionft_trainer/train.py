@@ -1,8 +1,9 @@
-"""Stage 5: TRL's SFTTrainer over prepared rows, with checkpoints that resume exactly."""
+"""Stage 5: training over prepared rows, with checkpoints that resume exactly."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +15,20 @@ from datasets import Dataset  # type: ignore[import-untyped]
 from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 from visionft_api.spec import TrainingSpec, VisionFineTuneSpec
 
-from visionft_trainer import checkpoints
+from visionft_trainer import checkpoints, early_stopping, optimizers
 from visionft_trainer.batching import Batching
 from visionft_trainer.collate import Collator
-from visionft_trainer.errors import BadConfigError, writing_to
+from visionft_trainer.distributed import Team
 from visionft_trainer.families import Family
+from visionft_trainer.feed import units_of
+from visionft_trainer.follow import Follow, StopEarly
 from visionft_trainer.preprocess import Prepared
 from visionft_trainer.progress import Progress
+from visionft_trainer.step_trainer import Flow, StepTrainer
 
-PEFT_PREFIX = "base_model.model."  # before the names of the wrapped model's modules
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Trained:
     steps: int
     history: list[dict[str, float]]
     """What was logged, from the first step on, resumed parts included."""
+    shipped_step: int
+    """The step whose weights the model has now: the last one, or the best one with early stopping."""
 
 
 def train(
@@ -48,36 +53,56 @@ def train(
     progress: Progress,
     batching: Batching,
     stop_requested: Callable[[], bool] = lambda: False,
+    team: Team = Team(),  # noqa: B008 - frozen
 ) -> Trained:
-    """Train the adapter of `model`, going on from the newest sound checkpoint in `folder`.
+    """Train `model`, going on from the newest sound checkpoint in `folder`.
 
     When `stop_requested()` turns true, a checkpoint is saved at the end of the step and training returns.
 
     Raises:
-        BadConfigError: the loss is no number any more.
+        BadConfigError: the loss is no number any more; or the optimizer does not run on this device.
         StorageFailedError: a checkpoint cannot be written.
     """
-    trainer = build_trainer(model, spec, train_rows, validation_rows, processor, family, folder, batching)
-    total = total_steps(spec.training, batching, len(train_rows.examples))
+    trainer = build_trainer(
+        model, spec, train_rows, validation_rows, processor, family, folder, batching, stop_requested, team
+    )
+    trainer.tell_when_halved(progress.note)
+    total = total_steps(spec.training, batching, trainer.units, team.size)
+    samples = len(train_rows.examples) / (total_steps_of_epoch(batching, trainer.units, team.size))
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Follow(progress, total, batching, stop_requested))
+    trainer.add_callback(Follow(trainer, progress, total, samples))
+    if spec.training.early_stopping is not None:
+        trainer.add_callback(StopEarly(trainer, spec.training, total))
     resumed = checkpoints.newest_valid(folder)
-    if resumed is not None and step_of(resumed) >= total:
-        trainer.load_weights(resumed)
-        return Trained(total, _history(resumed))
+    steps, history = 0, list[dict[str, float]]()
     if resumed is not None:
-        progress.resume(step_of(resumed), total)
-    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    return Trained(trainer.state.global_step, list(trainer.state.log_history))
+        steps, history = step_of(resumed), _history(resumed)
+        trainer.load_weights(resumed)
+        missed = _missed_measurement(trainer, spec, steps, total, history)
+        if missed is not None:
+            history.append(missed)
+            trainer.add_callback(_Remember(missed))
+        progress.resume(steps, total)
+    if steps < total and not early_stopping.should_stop(history, spec.training):
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+        steps, history = trainer.state.global_step, list(trainer.state.log_history)
+    shipped = steps
+    if spec.training.early_stopping is not None and not trainer.stop_agreed:
+        shipped = _take_best(trainer, folder, history, spec.training, steps)
+    return Trained(steps, history, shipped)
 
 
-def total_steps(training: TrainingSpec, batching: Batching, rows: int) -> int:
-    """Optimiser steps of the whole training; a last batch that is not full counts. Follows transformers' Trainer."""
+def total_steps(training: TrainingSpec, batching: Batching, units: int, processes: int = 1) -> int:
+    """Optimiser steps of the whole training over `units` rows or packs; a last batch that is not full counts."""
     if training.max_steps is not None:
         return training.max_steps
-    steps_per_epoch = max(math.ceil(rows / batching.samples), 1)
     assert training.planned_epochs is not None
-    return math.ceil(float(training.planned_epochs) * steps_per_epoch)
+    return math.ceil(float(training.planned_epochs) * total_steps_of_epoch(batching, units, processes))
+
+
+def total_steps_of_epoch(batching: Batching, units: int, processes: int = 1) -> int:
+    """Optimiser steps of one epoch."""
+    return -(-units // (batching.samples * processes))
 
 
 def build_trainer(
@@ -89,16 +114,32 @@ def build_trainer(
     family: Family,
     folder: Path,
     batching: Batching,
-) -> LoraTrainer:
+    stop_requested: Callable[[], bool] = lambda: False,
+    team: Team = Team(),  # noqa: B008 - frozen
+) -> StepTrainer:
     """The trainer, ready to run. Rows travel as numbers; the collator looks the tensors up."""
+    optimizers.check(spec.training, model.device)
+    units = units_of(train_rows)
+    flow = Flow(
+        units=units,
+        collate=Collator(train_rows, processor, family),
+        validation=Collator(validation_rows, processor, family) if validation_rows else None,
+        validation_rows=len(validation_rows.examples) if validation_rows else 0,
+        evaluation_batch=spec.evaluation.batch_size,
+        batching=batching,
+        team=team,
+        stop_requested=stop_requested,
+    )
+    total = total_steps(spec.training, batching, len(units), team.size)
     wanted = _trainable(model)
-    trainer = LoraTrainer(
+    trainer = StepTrainer(
         model=model,
-        args=arguments(spec, batching, model.device, folder, measure=validation_rows is not None),
-        train_dataset=row_numbers(train_rows),
-        eval_dataset=row_numbers(validation_rows) if validation_rows else None,
+        args=arguments(spec, batching, model.device, folder, total, measure=validation_rows is not None),
+        train_dataset=Dataset.from_dict({"unit": range(len(units))}),  # only its length is looked at
+        eval_dataset=Dataset.from_dict({"row": range(flow.validation_rows)}) if validation_rows else None,
         processing_class=processor,
-        data_collator=Collator([split for split in (train_rows, validation_rows) if split], processor, family),
+        data_collator=flow.collate,
+        flow=flow,
         training=spec.training,
         folder=folder,
         encoder_modules=family.encoder_modules,
@@ -110,18 +151,20 @@ def build_trainer(
 
 
 def arguments(
-    spec: VisionFineTuneSpec, batching: Batching, device: torch.device, folder: Path, *, measure: bool
+    spec: VisionFineTuneSpec, batching: Batching, device: torch.device, folder: Path, total: int, *, measure: bool
 ) -> SFTConfig:
-    """TRL's settings for `spec`."""
+    """TRL's settings for `spec`. To the library a batch is the whole share of a step: see `step_trainer`."""
     training = spec.training
     on_gpu = device.type == "cuda"
     bf16 = on_gpu and torch.cuda.is_bf16_supported()
+    schedule = optimizers.schedule(training, total)
     return SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=batching.micro_batch,
-        gradient_accumulation_steps=batching.accumulation,
+        per_device_train_batch_size=batching.samples,
+        gradient_accumulation_steps=1,
         learning_rate=float(training.learning_rate),
-        lr_scheduler_type="constant_with_warmup" if training.scheduler == "constant" else training.scheduler,
+        lr_scheduler_type=schedule.name,
+        lr_scheduler_kwargs=schedule.settings,
         warmup_steps=float(training.warmup_ratio),  # below 1 it is a share of the steps
         num_train_epochs=float(training.planned_epochs or 1),
         max_steps=training.max_steps or -1,
@@ -131,7 +174,7 @@ def arguments(
         bf16=bf16,
         fp16=on_gpu and not bf16,
         use_cpu=not on_gpu,
-        gradient_checkpointing=batching.gradient_checkpointing,
+        activation_checkpointing=batching.gradient_checkpointing,
         eval_strategy="steps" if measure and spec.evaluation.every else "no",
         eval_steps=spec.evaluation.every,
         per_device_eval_batch_size=spec.evaluation.batch_size,
@@ -145,114 +188,52 @@ def arguments(
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,  # rows that do not fit were dropped before
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=False,  # a step's share is brought to the device batch by batch
     )
 
 
-def row_numbers(prepared: Prepared) -> Dataset:
-    """A data set that holds no data: items `{<split>: n}` for the collator to look up."""
-    return Dataset.from_dict({prepared.name: range(len(prepared.examples))})
+def _missed_measurement(
+    trainer: StepTrainer, spec: VisionFineTuneSpec, step: int, total: int, history: early_stopping.History
+) -> dict[str, float] | None:
+    """The measurement that was due at the step of an interruption, made up for where early stopping depends on it."""
+    every = spec.evaluation.every
+    if spec.training.early_stopping is None or every is None or (step % every and step < total):
+        return None
+    if any(at == step for at, _ in early_stopping.validation_curve(history)):
+        return None
+    loss = trainer.evaluate()["eval_loss"]
+    entry = {"eval_loss": loss, "step": float(step)}
+    minimum = float(spec.training.early_stopping.min_delta)
+    if early_stopping.judge([*history, entry], minimum).best_step == step:
+        trainer.save_best(step)
+    return entry
 
 
-class LoraTrainer(SFTTrainer):
-    """SFTTrainer with a learning rate of its own for the vision encoder, and whole checkpoints."""
-
-    def __init__(
-        self, *, training: TrainingSpec, folder: Path, encoder_modules: tuple[str, ...], **kwargs: Any
-    ) -> None:
-        self._training = training
-        self._folder = folder
-        self._encoder_prefixes = tuple(f"{PEFT_PREFIX}{name}." for name in encoder_modules)
-        super().__init__(**kwargs)
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW over at most four groups: encoder or not, decayed (matrices) or not (DoRA's magnitudes)."""
-        if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(
-                parameter_groups(model or self.model, self._training, self._encoder_prefixes), fused=True
-            )
-        return self.optimizer
-
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Nobody reads it, and counting takes a walk over all parameters at every step."""
-        return 0
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Measuring in between draws no random numbers from the training's stream, so it changes nothing."""
-        with torch.random.fork_rng():
-            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
-        return metrics
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder = self._folder
-        with writing_to(folder), checkpoints.writing(folder, self.state.global_step) as draft:
-            model.save_pretrained(draft, save_embedding_layers=False)
-            self._save_optimizer_and_scheduler(str(draft))
-            self._save_scaler(str(draft))
-            self._save_rng_state(str(draft))
-            self.state.save_to_json(str(draft / TRAINER_STATE_NAME))
-        checkpoints.keep_newest(folder, self._training.checkpoints.keep)
-
-    def load_weights(self, checkpoint: Path) -> None:
-        """Take the adapter of a checkpoint without training on."""
-        self._load_from_checkpoint(str(checkpoint))
+def _take_best(
+    trainer: StepTrainer, folder: Path, history: early_stopping.History, training: TrainingSpec, steps: int
+) -> int:
+    """Load the weights of the best step, and give its number."""
+    assert training.early_stopping is not None
+    best = early_stopping.judge(history, float(training.early_stopping.min_delta)).best_step
+    if best is None or best == steps:
+        return steps
+    stored = checkpoints.best_of(folder, best)
+    problem = checkpoints.defect(stored)
+    if problem is not None:
+        log.warning("the best weights, of step %d, are lost (%s); those of the last step ship", best, problem)
+        return steps
+    trainer.load_weights(stored)
+    return best
 
 
-def parameter_groups(model: Any, training: TrainingSpec, encoder_prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Trainable parameters by learning rate and weight decay; groups without parameters are left out."""
-    groups = []
-    for in_encoder, rate in (
-        (False, float(training.learning_rate)),
-        (True, float(training.effective_vision_learning_rate)),
-    ):
-        for decayed, decay in ((True, float(training.weight_decay)), (False, 0.0)):
-            chosen = [
-                parameter
-                for name, parameter in model.named_parameters()
-                if parameter.requires_grad
-                and name.startswith(encoder_prefixes) == in_encoder
-                and (parameter.ndim >= 2) == decayed
-            ]
-            groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
-    return [group for group in groups if group["params"]]
+class _Remember(TrainerCallback):
+    """Puts a measurement that was made up for into the history."""
 
+    def __init__(self, entry: dict[str, float]) -> None:
+        self._entry = entry
 
-class _Follow(TrainerCallback):
-    """Tells `progress` of every step, and ends the training at a step's end when asked to."""
-
-    def __init__(self, progress: Progress, total: int, batching: Batching, stop_requested: Callable[[], bool]) -> None:
-        self._progress = progress
-        self._total = total
-        self._batch = batching.samples
-        self._stop_requested = stop_requested
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        if self._stop_requested():
-            control.should_save = True
-            control.should_evaluate = False
-            control.should_training_stop = True
-        return control
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        logs = logs or {}
-        if "eval_loss" in logs:
-            self._progress.validated(logs["eval_loss"])
-        if "loss" not in logs:
-            return
-        if not math.isfinite(logs["loss"]):
-            raise BadConfigError(
-                f"spec.training.learningRate: the loss is {logs['loss']} at step {state.global_step}: training has "
-                "diverged. Lower the learning rate, or set maxGradNorm to 1.0."
-            )
-        self._progress.trained(
-            state.global_step,
-            self._total,
-            epoch=float(state.epoch or 0),
-            loss=logs["loss"],
-            learning_rate=logs["learning_rate"],
-            batch=self._batch,
-            gpu_memory=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
-        )
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        state.log_history.append(self._entry)
 
 
 def step_of(checkpoint: Path) -> int:

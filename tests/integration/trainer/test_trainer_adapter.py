@@ -114,7 +114,7 @@ def test_frozen_encoder_runs_once_and_without_a_graph(workbench: Build) -> None:
     for vision in (True, False):
         bench = workbench(adapter={"vision": vision, "projector": False})
         model = bench.tuned_model()
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
         model.enable_input_require_grads()
         block = model.get_base_model().model.visual.blocks[0]
 

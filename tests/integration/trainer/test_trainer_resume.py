@@ -150,12 +150,12 @@ def test_sigterm_outside_of_training_ends_at_once(pod: Callable[[str], Pod], sta
 
 
 def test_trained_run_is_not_trained_again(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft_trainer.train import LoraTrainer
+    from visionft_trainer.step_trainer import StepTrainer
 
     broken = pod("broken")
     with pytest.raises(Interrupted):
         broken.run(lambda snapshot: snapshot.stage == Stage.EVALUATE)
-    monkeypatch.setattr(LoraTrainer, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(StepTrainer, "train", lambda *_, **__: pytest.fail("trained again"))
     adapter = folder_digest(broken.folder / "adapter") if (broken.folder / "adapter").exists() else None
     result = broken.run()
     assert adapter in (None, result.artifacts[0].digest)
