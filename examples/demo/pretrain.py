@@ -24,7 +24,7 @@ import jiwer
 import torch
 from lines import PROMPT, Line
 from printed import draw_line, find_fonts
-from tiny_vlm import build_model, build_processor
+from tiny_vlm import DIGITS_READER, build_model, build_processor, build_tokenizer
 from transformers import BatchFeature, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
 
 PEAK_LEARNING_RATE = 1.5e-3
@@ -104,8 +104,8 @@ def main() -> None:
     rng = random.Random(arguments.seed)
     check_rng = random.Random(arguments.seed + 1)
     check = [draw_line(check_rng, fonts) for _ in range(CHECK_LINES)]
-    processor = build_processor()
-    model = build_model(processor).train()
+    processor = build_processor(build_tokenizer(DIGITS_READER, [PROMPT]))
+    model = build_model(processor, DIGITS_READER).train()
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
 
     arguments.out.mkdir(parents=True, exist_ok=True)

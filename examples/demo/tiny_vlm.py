@@ -1,11 +1,13 @@
-"""The demo's model before it has learnt anything: a Qwen2-VL of 1.3 million parameters, its tokenizer and processor.
+"""Small models before they have learnt anything: Qwen2-VLs of a few million parameters, their tokenizer and processor.
 
 Everything is the stock class of transformers, only small, so `from_pretrained` loads it with no code of ours.
 """
 
 from __future__ import annotations
 
-from lines import PROMPT
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -24,8 +26,26 @@ TOKEN_PIXELS = (PATCH_SIZE * MERGE_SIZE) ** 2
 MIN_PIXELS = 4 * TOKEN_PIXELS
 MAX_PIXELS = 128 * TOKEN_PIXELS
 MAX_POSITIONS = 2048
-VOCABULARY = 320
-"""Rows of the embedding: 256 bytes, the special tokens, and room for the merges that shorten prompt and roles."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model is. The head dimension is 32 in the language model and the rotary sections are for that."""
+
+    vocabulary: int
+    """Rows of the embedding: 256 bytes, the special tokens, and room for the merges that shorten prompts and roles."""
+    text_width: int
+    text_mlp: int
+    text_layers: int
+    text_heads: int
+    vision_width: int
+    vision_layers: int
+
+
+DIGITS_READER = Size(
+    vocabulary=320, text_width=128, text_mlp=320, text_layers=4, text_heads=4, vision_width=96, vision_layers=3
+)
+"""The demo's: 1.3 million parameters."""
 
 SPECIAL_TOKENS = [
     "<|endoftext|>",
@@ -65,20 +85,20 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE that can write any text; each digit is a token of its own, the roles and the prompt are short."""
+def build_tokenizer(size: Size, prompts: Sequence[str], special_tokens: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Byte-level BPE that can write any text; each digit is a token of its own, the roles and the prompts are short."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=SPECIAL_TOKENS,
+        vocab_size=size.vocabulary,
+        special_tokens=[*SPECIAL_TOKENS, *special_tokens],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(["system\n", "user\n", "assistant\n", PROMPT] * 4, trainer)
+    tokenizer.train_from_iterator(["system\n", "user\n", "assistant\n", *prompts] * 4, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
@@ -87,8 +107,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def build_processor() -> Qwen2VLProcessor:
-    """Tokenizer, chat template and the image side: 8-pixel patches, merged by 2, and no resizing of 32-pixel lines."""
+def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen2VLProcessor:
+    """Tokenizer, chat template and the image side: 8-pixel patches, merged by 2; sides in 16 pixels are not resized."""
     sizes = {
         "patch_size": PATCH_SIZE,
         "merge_size": MERGE_SIZE,
@@ -97,13 +117,13 @@ def build_processor() -> Qwen2VLProcessor:
     }
     return Qwen2VLProcessor(
         image_processor=Qwen2VLImageProcessor(**sizes),
-        tokenizer=build_tokenizer(),
+        tokenizer=tokenizer,
         video_processor=Qwen2VLVideoProcessor(**sizes),
         chat_template=CHAT_TEMPLATE,
     )
 
 
-def build_model(processor: Qwen2VLProcessor) -> Qwen2VLForConditionalGeneration:
+def build_model(processor: Qwen2VLProcessor, size: Size) -> Qwen2VLForConditionalGeneration:
     """The network with fresh weights (float32), and greedy decoding that ends at the end of the turn."""
     token = processor.tokenizer.convert_tokens_to_ids
     ids = {
@@ -113,20 +133,20 @@ def build_model(processor: Qwen2VLProcessor) -> Qwen2VLForConditionalGeneration:
     }
     config = Qwen2VLConfig(
         text_config={
-            "vocab_size": VOCABULARY,
-            "hidden_size": 128,
-            "intermediate_size": 320,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
+            "vocab_size": size.vocabulary,
+            "hidden_size": size.text_width,
+            "intermediate_size": size.text_mlp,
+            "num_hidden_layers": size.text_layers,
+            "num_attention_heads": size.text_heads,
+            "num_key_value_heads": size.text_heads // 2,
             "max_position_embeddings": MAX_POSITIONS,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 6, 6]},
             **ids,
         },
         vision_config={
-            "depth": 3,
-            "embed_dim": 96,
-            "hidden_size": 128,
+            "depth": size.vision_layers,
+            "embed_dim": size.vision_width,
+            "hidden_size": size.text_width,
             "num_heads": 4,
             "mlp_ratio": 4,
             "patch_size": PATCH_SIZE,
