@@ -7,7 +7,7 @@ from typing import Any
 from visionft_api.resource import VisionFineTune
 from visionft_api.run_file import RunFile
 
-from visionft_operator.build_job import CA_FILE, RUN_FILE
+from visionft_operator.build_volumes import CA_FILE, RUN_FILE
 from visionft_operator.names import child_labels, child_name
 from visionft_operator.ownership import owner_reference
 

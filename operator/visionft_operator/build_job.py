@@ -10,8 +10,8 @@ from visionft_api.exit_codes import EXIT_CODES, ExitCode
 from visionft_api.resource import VisionFineTune
 from visionft_api.spec import VisionFineTuneSpec
 
-from visionft_operator.claims import claims_of, output_claim_of
-from visionft_operator.ingest.token_review import AUDIENCE
+from visionft_operator.build_env import TERMINATION_LOG, build_env
+from visionft_operator.build_volumes import RUN_DIR, RUN_FILE, build_mounts, build_volumes
 from visionft_operator.names import ANNOTATION_SPEC_HASH, CONTAINER, child_labels, child_name
 from visionft_operator.ownership import owner_reference
 
@@ -21,20 +21,8 @@ USER_ID = 10001
 GRACE_SECONDS = 120
 """Time between SIGTERM and SIGKILL: enough to write a checkpoint of an adapter to a slow disk."""
 
-TOKEN_SECONDS = 3600
-
-RUN_DIR = "/etc/visionft/run"
-TOKEN_DIR = "/var/run/secrets/visionft/token"  # noqa: S105 - a folder
-PVC_ROOT = "/mnt/visionft/pvc"
-TMP_DIR = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
-SHM_DIR = "/dev/shm"  # noqa: S108 - an emptyDir in memory of the pod's own
-TERMINATION_LOG = "/dev/termination-log"
-
 FAIL_AT_ONCE = sorted(int(code) for code, known in EXIT_CODES.items() if not known.retried and code != ExitCode.SUCCESS)
 """Exit codes that trying again cannot mend."""
-
-RUN_FILE = "run.json"
-CA_FILE = "ca.crt"
 
 
 @dataclass(frozen=True)
@@ -107,7 +95,7 @@ def _pod(resource: VisionFineTune, run: int, settings: JobSettings) -> dict[str,
                 "name": CONTAINER,
                 "image": template.image or settings.trainer_image,
                 "command": ["visionft-trainer", "run", f"{RUN_DIR}/{RUN_FILE}"],
-                "env": _env(resource, run, settings),
+                "env": build_env(resource, run, settings.report_url),
                 "resources": _resources(spec),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -115,10 +103,10 @@ def _pod(resource: VisionFineTune, run: int, settings: JobSettings) -> dict[str,
                     "capabilities": {"drop": ["ALL"]},
                 },
                 "terminationMessagePath": TERMINATION_LOG,
-                "volumeMounts": _mounts(spec),
+                "volumeMounts": build_mounts(spec),
             }
         ],
-        "volumes": _volumes(resource, run),
+        "volumes": build_volumes(resource, run),
     }
     if template.node_selector:
         pod["nodeSelector"] = dict(template.node_selector)
@@ -134,35 +122,6 @@ def _pod(resource: VisionFineTune, run: int, settings: JobSettings) -> dict[str,
     return {"metadata": metadata, "spec": pod}
 
 
-def _env(resource: VisionFineTune, run: int, settings: JobSettings) -> list[dict[str, Any]]:
-    """Defaults that a user may override, the user's, and what must not be overridden, in this order."""
-    url = (
-        f"{settings.report_url}/apis/visionft.dev/v1alpha1/namespaces/{resource.metadata.namespace}"
-        f"/visionfinetunes/{resource.metadata.name}/runs/{run}/report"
-    )
-    token, ca = f"{TOKEN_DIR}/token", f"{RUN_DIR}/{CA_FILE}"
-    env: dict[str, Any] = {"HOME": TMP_DIR, "HF_HOME": f"{TMP_DIR}/hf"}
-    env |= {variable.name: variable.value for variable in resource.spec.pod_template.env}
-    env |= {
-        "VISIONFT_PVC_ROOT": PVC_ROOT,
-        "VISIONFT_REPORT_URL": url,
-        "VISIONFT_REPORT_TOKEN_FILE": token,
-        "VISIONFT_REPORT_CA_FILE": ca,
-        "VISIONFT_TERMINATION_LOG": TERMINATION_LOG,
-        # Any image that uses transformers' callback reports with these three.
-        "KUBEFLOW_TRAINER_SERVER_URL": url,
-        "KUBEFLOW_TRAINER_SERVER_CA_CERT": ca,
-        "KUBEFLOW_TRAINER_SERVER_TOKEN": token,
-    }
-    entries: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in env.items()]
-    secret = resource.spec.model.secret_ref
-    if secret is not None:
-        entries = [entry for entry in entries if entry["name"] != "HF_TOKEN"]
-        reference = {"secretKeyRef": {"name": secret.name, "key": "HF_TOKEN"}}
-        entries.append({"name": "HF_TOKEN", "valueFrom": reference})
-    return entries
-
-
 def _resources(spec: VisionFineTuneSpec) -> dict[str, Any]:
     wanted = spec.resources
     requests: dict[str, str] = {}
@@ -174,34 +133,3 @@ def _resources(spec: VisionFineTuneSpec) -> dict[str, Any]:
     if wanted.gpus:
         limits[wanted.gpu_resource_name] = str(wanted.gpus)
     return {name: value for name, value in (("requests", requests), ("limits", limits)) if value}
-
-
-def _mounts(spec: VisionFineTuneSpec) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [
-        {"name": "run", "mountPath": RUN_DIR, "readOnly": True},
-        {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True},
-        {"name": "tmp", "mountPath": TMP_DIR},
-        {"name": "shm", "mountPath": SHM_DIR},
-    ]
-    for index, claim in enumerate(claims_of(spec)):
-        mount: dict[str, Any] = {"name": f"claim-{index}", "mountPath": f"{PVC_ROOT}/{claim}"}
-        if claim != output_claim_of(spec):
-            mount["readOnly"] = True
-        mounts.append(mount)
-    return mounts
-
-
-def _volumes(resource: VisionFineTune, run: int) -> list[dict[str, Any]]:
-    shm: dict[str, Any] = {"medium": "Memory"}
-    if resource.spec.resources.shared_memory is not None:
-        shm["sizeLimit"] = resource.spec.resources.shared_memory
-    token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
-    volumes: list[dict[str, Any]] = [
-        {"name": "run", "configMap": {"name": child_name(resource.metadata.name, run)}},
-        {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "shm", "emptyDir": shm},
-    ]
-    for index, claim in enumerate(claims_of(resource.spec)):
-        volumes.append({"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}})
-    return volumes

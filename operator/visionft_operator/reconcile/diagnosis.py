@@ -27,6 +27,11 @@ STUCK_REASONS = frozenset(
 NODE_GONE_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """DisruptionTarget reasons that mean: the node, not somebody's wish."""
 
+SECRET_HELP = (
+    "a secretRef of a hub model or dataset needs the key HF_TOKEN, of s3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of "
+    "http AUTHORIZATION"
+)
+
 EVICTED = "Evicted"
 """Reason of a failure that no condition ends with: the pod is replaced."""
 
@@ -90,16 +95,16 @@ def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
     if pod.waiting_reason in CREATE_REASONS:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
-            f"The container of pod {pod.name} cannot be created: {said}. If a Secret or ConfigMap is named, create it "
-            "in this namespace (spec.model.secretRef needs the key HF_TOKEN); the node keeps trying.",
+            f"The container of pod {pod.name} cannot be created: {said}. If a Secret or a key of one is named, create it "
+            f"in this namespace ({SECRET_HELP}); the node keeps trying.",
         )
     stuck = next((w for w in reversed(warnings) if w.object_uid == pod.uid and w.reason in STUCK_REASONS), None)
     if stuck is not None:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
             f"The volumes of pod {pod.name} cannot be set up on node {pod.node}: {stuck.reason}: {stuck.message}. "
-            "Check that the claims named in the spec are bound and may be mounted on that node; a ConfigMap of the run "
-            "that is missing is put back by itself. The node keeps trying.",
+            "Check that the claims named in the spec are bound and may be mounted on that node, and that the ConfigMap "
+            "of spec.dataset exists; the run's own is put back by itself. The node keeps trying.",
         )
     return Waiting(Reason.WAITING_FOR_POD, f"Pod {pod.name} is being started on node {pod.node}.")
 
