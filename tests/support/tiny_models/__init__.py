@@ -13,6 +13,7 @@ from support.tiny_models.llava import tiny_llava
 from support.tiny_models.llava_next import tiny_llava_next
 from support.tiny_models.llava_onevision import tiny_llava_onevision
 from support.tiny_models.phi4_multimodal import tiny_phi4_multimodal
+from support.tiny_models.pixtral import tiny_mistral3, tiny_pixtral
 from support.tiny_models.qwen2_5_vl import tiny_qwen2_5_vl
 from support.tiny_models.qwen2_vl import tiny_qwen2_vl
 from support.tiny_models.qwen3_vl import tiny_qwen3_vl, tiny_qwen3_vl_moe
@@ -27,6 +28,8 @@ TINY_MODELS: Mapping[str, Callable[[Path], Path]] = {
     "LLaVA 1.5": tiny_llava,
     "LLaVA-NeXT": tiny_llava_next,
     "LLaVA-OneVision": tiny_llava_onevision,
+    "Pixtral": tiny_pixtral,
+    "Mistral Small 3": tiny_mistral3,
 }
 """By the name of the family: each writes config, weights, processor and tokenizer, loadable by `from_pretrained`."""
 

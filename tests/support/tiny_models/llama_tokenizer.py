@@ -1,7 +1,8 @@
-"""The special tokens of Llama's first tokenizer, which the LLaVA families have: it writes `<s>` before each text."""
+"""Tokenizers that write `<s>` before each text that they are given, as Llama's first one does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from support.tiny_models.tokenizer import byte_tokenizer
@@ -10,12 +11,17 @@ BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 SPECIAL_TOKENS = ("<unk>", BOS, EOS, "<image>", PAD)
 
 
-def llama_tokenizer() -> Any:
-    """Bytes and `SPECIAL_TOKENS`."""
+def llama_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Any:
+    """Bytes and `special_tokens`."""
+    return with_first_token(byte_tokenizer(special_tokens, eos=EOS, pad=PAD, bos_token=BOS, unk_token="<unk>"))
+
+
+def with_first_token(tokenizer: Any) -> Any:
+    """`tokenizer`, writing its `bos_token` before each text unless it is asked not to add special tokens."""
     from tokenizers.processors import TemplateProcessing
 
-    tokenizer = byte_tokenizer(SPECIAL_TOKENS, eos=EOS, pad=PAD, bos_token=BOS, unk_token="<unk>")
+    first = tokenizer.bos_token
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.convert_tokens_to_ids(BOS))]
+        single=f"{first} $A", special_tokens=[(first, tokenizer.convert_tokens_to_ids(first))]
     )
     return tokenizer

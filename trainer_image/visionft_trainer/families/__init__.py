@@ -13,7 +13,9 @@ from visionft_trainer.families.deepseek_ocr2 import DeepseekOcr2
 from visionft_trainer.families.llava import Llava
 from visionft_trainer.families.llava_next import LlavaNext
 from visionft_trainer.families.llava_onevision import LlavaOnevision
+from visionft_trainer.families.mistral3 import Mistral3
 from visionft_trainer.families.phi4_multimodal import Phi4Multimodal
+from visionft_trainer.families.pixtral import Pixtral
 from visionft_trainer.families.qwen2_5_vl import Qwen25VL
 from visionft_trainer.families.qwen2_vl import Qwen2VL
 from visionft_trainer.families.qwen3_vl import Qwen3VL, Qwen3VLMoe
@@ -28,6 +30,8 @@ FAMILIES: tuple[Family, ...] = (
     Llava(),
     LlavaNext(),
     LlavaOnevision(),
+    Pixtral(),
+    Mistral3(),
 )
 
 __all__ = ["FAMILIES", "Family", "find_family"]

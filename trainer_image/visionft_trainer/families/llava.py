@@ -40,9 +40,10 @@ class Llava(Family):
     architectures = frozenset({"LlavaForConditionalGeneration"})
     hub_names: tuple[str, ...] = ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf")
     keep_precision = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
-    linears = LLAVA_LINEARS
+    linears: Mapping[Part, Linears] = LLAVA_LINEARS
     encoder_modules = ("model.vision_tower",)
     image_tensors: tuple[str, ...] = ("pixel_values",)
+    tower_layers = r"model\.vision_tower\.encoder\.layers"
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Pixtral shares the model type, not the tower."""
@@ -71,4 +72,4 @@ class Llava(Family):
         taken = config.vision_feature_layer
         every = [taken] if isinstance(taken, int) else taken
         last = max(index if index >= 0 else layers + 1 + index for index in every)
-        return layers_beyond(r"model\.vision_tower\.encoder\.layers", layers, last)
+        return layers_beyond(self.tower_layers, layers, last)
