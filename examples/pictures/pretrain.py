@@ -1,6 +1,6 @@
 """Pre-train the examples' base model on drawn pictures, from nothing.
 
-    python examples/pictures/pretrain.py --out examples/pictures/model
+    python examples/pictures/pretrain.py --out examples/pictures/model --steps 4500 --workers 15
 
 It learns to read printed lines, to list coloured shapes, to say where one is, and to tell two pictures apart: what the
 examples then tune it for is close to that, but in other words and forms. Writes weights (bfloat16), configuration,
@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4_000)
+    parser.add_argument("--steps", type=int, default=4_500)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw (default %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
