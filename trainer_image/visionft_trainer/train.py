@@ -188,6 +188,7 @@ def arguments(
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,  # rows that do not fit were dropped before
+        router_aux_loss_coef=0.0,  # mixtures of experts: the routers are frozen, and prompts would enter the loss
         dataloader_pin_memory=False,  # a step's share is brought to the device batch by batch
     )
 
