@@ -62,8 +62,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     Unsupported(
         "spec.dataset.format", lambda s: "grounding" if s.dataset.format == "grounding" else None, "use messages"
     ),
-    Unsupported("spec.dataset.badRows", lambda s: _unusual(s.dataset.bad_rows, "Refuse"), "use Refuse"),
-    Unsupported("spec.dataset.leakage", lambda s: _unusual(s.dataset.leakage, "Warn"), "use Warn"),
     Unsupported("spec.dataset.augmentation", lambda s: s.dataset.augmentation, "remove it"),
     Unsupported("spec.adapter.method", lambda s: _unusual(s.adapter.method, "lora"), "use lora"),
     Unsupported("spec.adapter.layers", lambda s: s.adapter.layers, "use the switches"),

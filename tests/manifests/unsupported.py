@@ -25,8 +25,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "spec.dataset.promptTemplates": {"dataset": {"format": "vqa", "promptTemplates": ["Read.", "Say."]}},
     "spec.dataset.systemPrompt": {"dataset": {"format": "vqa", "systemPrompt": "You read scans."}},
     "spec.dataset.format": {"dataset": {"format": "captions"}},
-    "spec.dataset.badRows": {"dataset": {"badRows": "Drop"}},
-    "spec.dataset.leakage": {"dataset": {"leakage": "Refuse"}},
     "spec.dataset.augmentation": {"dataset": {"augmentation": {"blur": True}}},
     "spec.adapter.method": {
         "adapter": {"method": "full"},

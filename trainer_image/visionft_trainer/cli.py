@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = Progress(listeners)
     try:
         if arguments.command == "check":
-            check.check(run_file, settings, progress, sys.stdout)
+            check.check(run_file, settings, progress, sys.stdout, arguments.json)
             return ExitCode.SUCCESS
         result = pipeline.run(run_file, settings, progress, stop)
         stop.ignore()  # what is done is done; the last word is not to be cut
@@ -141,5 +141,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--device", choices=DEVICES, help="where to train; auto (the default) follows spec.resources.gpus"
         )
+        if name == "check":
+            command.add_argument(
+                "--json", metavar="PATH", type=Path, help="write the whole report on the data there, as JSON"
+            )
         command.add_argument("--quiet", action="store_true", help="no progress, only the result or the error")
     return parser

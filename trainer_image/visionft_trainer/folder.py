@@ -3,6 +3,7 @@
 <output.pvc.path, or the resource's name>/run-N/
     owner.json      which resource and run this is; another resource is refused
     resolved.json   the model revision and the data that the run began with; a later pod goes on with the same
+    data-report.json  what was found in the data, before the model is loaded
     baseline.json   how the base model answers; measured once, also when the run is interrupted
     checkpoints/    what an interrupted run resumes from
     adapter/        the LoRA weights           } each written whole
@@ -88,6 +89,11 @@ class RunFolder:
     def resolved(self) -> Path:
         """File of what the run began with."""
         return self.path / "resolved.json"
+
+    @property
+    def data_report(self) -> Path:
+        """File of what was found in the data."""
+        return self.path / "data-report.json"
 
     @property
     def baseline(self) -> Path:

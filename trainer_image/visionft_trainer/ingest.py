@@ -1,12 +1,16 @@
 """Stage 1: read the data files and every image once, before any model is touched.
 
 All rows are looked at, so that one round of mending is enough: the error counts the bad ones and names the first.
+Memory holds the few rows that are being read; rows, embedded pictures and what is noted of them lie on disk.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +18,24 @@ from visionft_api.quantities import parse_size
 from visionft_api.spec import DatasetSpec, DataSource, VisionFineTuneSpec
 
 from visionft_trainer import containers
+from visionft_trainer.blobs import Blobs
 from visionft_trainer.containers import Record
+from visionft_trainer.data_report.facts import Facts, FactsWriter, PictureFacts, look_at
 from visionft_trainer.disk_list import DiskList
+from visionft_trainer.dropped import Dropped, DroppedRows
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.images import ImageRules, open_rgb, picture_name, read_bytes
-from visionft_trainer.rows import BadRowError, Boxes, Picture, Row, Text
+from visionft_trainer.in_order import in_order, worker_count
+from visionft_trainer.rows import BadRowError, Boxes, Picture, Row, Text, Where
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
 from visionft_trainer.shapes import SHAPES, Context
 from visionft_trainer.sources import data
 
-NAMED_ROWS = 5  # bad rows spelt out in the error; the rest are counted
+SPELT_OUT_ROWS = 5  # bad rows in the error; the rest are counted
+PARCEL_ROWS = 32  # rows that one thread looks at in one go
+PARCEL_BYTES = 8 * 2**20  # of pictures inside those rows, at which a parcel is full
+KNOWN_PICTURES = 16_384  # picture files whose outcome is remembered for the rows that name them again
 
 Tick = Callable[[int], None]
 """Called with the rows done so far; how many there are is not known before the end."""
@@ -43,6 +54,14 @@ class Split:
     rules: ImageRules
     digest: str
     """sha256 over the content of all rows and pictures, in their order; the container does not matter."""
+    facts: Facts
+    """What was noted of each row and picture."""
+    dropped: DroppedRows
+    """Rows that cannot be used, where `badRows` is Drop."""
+
+    def place(self, where: Where) -> str:
+        """How errors name a row: its file too, where the data has several."""
+        return place(self.title, where)
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,11 @@ class Dataset:
     validation: Split | None
 
     @property
+    def splits(self) -> tuple[Split, ...]:
+        """Those that there are."""
+        return (self.train,) if self.validation is None else (self.train, self.validation)
+
+    @property
     def digest(self) -> str:
         """`sha256:...` that names the version of the data, both splits together."""
         parts = [self.train.digest, self.validation.digest if self.validation else "-"]
@@ -61,10 +85,11 @@ class Dataset:
 
 def ingest(spec: VisionFineTuneSpec, settings: Settings, scratch: Scratch, tick: Tick = lambda done: None) -> Dataset:
     """Read train and validation data. Raises `BadConfigError` (place) or `BadDatasetError` (content)."""
-    train = read_split("train", spec.dataset.train, spec.dataset, settings, scratch, tick)
+    workers = worker_count(spec.resources)
+    train = read_split("train", spec.dataset.train, spec.dataset, settings, scratch, tick, workers)
     validation = None
     if spec.dataset.validation is not None:
-        validation = read_split("validation", spec.dataset.validation, spec.dataset, settings, scratch, tick)
+        validation = read_split("validation", spec.dataset.validation, spec.dataset, settings, scratch, tick, workers)
     return Dataset(train, validation)
 
 
@@ -75,72 +100,156 @@ def read_split(
     settings: Settings,
     scratch: Scratch,
     tick: Tick = lambda done: None,
+    workers: int = 1,
 ) -> Split:
-    """Read the rows of one source and all images that they name."""
+    """Read the rows of one source and all images that they name; `workers` threads look at images."""
     local = data.fetch(source, settings, f"spec.dataset.{name}")
     rules = ImageRules(local.folder, parse_size(dataset.image.max_bytes))
     title = local.place.name
-    reading = _Reading(dataset, rules, tick)
-    rows = DiskList.write(scratch.file(f"{name}.rows"), reading.sound(containers.read(local.place, local.folder)))
-    if reading.problems:
-        raise BadDatasetError(_summary(name, title, reading.problems, len(rows)))
+    with (
+        warnings.catch_warnings(),
+        Blobs(scratch.file(f"{name}.pictures")) as blobs,
+        FactsWriter(scratch.file(f"{name}.facts")) as facts,
+    ):
+        warnings.simplefilter("ignore")  # Pillow's on odd pictures, which are read or refused; set once for all threads
+        reading = _Reading(dataset, rules, title, tick, workers, blobs, facts)
+        records = containers.read(local.place, local.folder)
+        rows = DiskList.write(scratch.file(f"{name}.rows"), reading.sound(records))
+    dropped = reading.dropped
+    if dropped.total and (dataset.bad_rows == "Refuse" or not rows):
+        raise BadDatasetError(_summary(name, title, dropped, len(rows)))
     if not rows:
         raise BadDatasetError(f"{name} data {title} has no rows; write one JSON object a line.")
-    return Split(name, title, rows, rules, reading.digest())
+    return Split(name, title, rows, rules, reading.digest(), facts.facts, dropped)
+
+
+def place(title: str, where: Where) -> str:
+    """`row 7`, or `part-2.jsonl row 7` where the data called `title` has several files."""
+    return f"row {where.row}" if where.file == title else str(where)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A row and what its pictures are like, or why it cannot be used."""
+
+    where: Where
+    row: Row | BadRowError
+    pictures: tuple[PictureFacts, ...] = ()
 
 
 @dataclass
 class _Reading:
-    """Turns records into rows and checks their images, each file once; keeps the digest of all that was read."""
+    """Turns records into rows and checks their images; keeps the digest of all that was read."""
 
     dataset: DatasetSpec
     rules: ImageRules
+    title: str
     tick: Tick
-    problems: list[str] = field(default_factory=list)
+    workers: int
+    blobs: Blobs
+    facts: FactsWriter
+    dropped: DroppedRows = field(default_factory=DroppedRows)
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _files: dict[Path, bytes | BadRowError] = field(default_factory=dict)
 
-    def sound(self, records: Iterator[Record]) -> Iterator[Row]:
-        """The rows that can be used; the others end in `problems`."""
-        for done, record in enumerate(records, start=1):
-            try:
-                yield self._row(record)
-            except BadRowError as error:
-                self.problems.append(f"row {record.where.row}: {error}")
+    def sound(self, records: Iterable[Record]) -> Iterator[Row]:
+        """The rows that can be used; the others end in `dropped`."""
+        done = 0
+        looker = _Looker(self.rules)
+        for parcel in in_order(looker.look, _parcels(map(self._parsed, records)), self.workers):
+            for seen in parcel:
+                if isinstance(seen.row, BadRowError):
+                    what = f"{place(self.title, seen.where)}: {seen.row}"
+                    self.dropped.add(Dropped(seen.where, what), seen.row.reason)
+                else:
+                    yield self._kept(seen.row, seen.pictures)
+            done += len(parcel)
             self.tick(done)
 
     def digest(self) -> str:
         return self._hash.hexdigest()
 
-    def _row(self, record: Record) -> Row:
+    def _parsed(self, record: Record) -> _Seen:
         if isinstance(record.value, BadRowError):
-            raise record.value
-        row = SHAPES[self.dataset.format](record.value, Context(record.where, self.rules.folder, self.dataset))
-        digests = [self._checked(picture) for picture in row.pictures]
-        self._hash.update(_content(row, iter(digests)))
-        return row
+            return _Seen(record.where, record.value)
+        context = Context(record.where, self.rules.folder, self.dataset)
+        try:
+            return _Seen(record.where, SHAPES[self.dataset.format](record.value, context))
+        except BadRowError as error:
+            return _Seen(record.where, error)
 
-    def _checked(self, picture: Picture) -> bytes:
-        """The digest of a sound picture. Raises `BadRowError`."""
+    def _kept(self, row: Row, pictures: tuple[PictureFacts, ...]) -> Row:
+        content = _content(row, iter(pictures))
+        self._hash.update(content)
+        self.facts.note(row, pictures, content)
+        return self.blobs.outsource(row)
+
+
+class _Looker:
+    """Reads pictures; called by several threads."""
+
+    def __init__(self, rules: ImageRules) -> None:
+        self._rules = rules
+        self._known: OrderedDict[Path, PictureFacts | BadRowError] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def look(self, parcel: Sequence[_Seen]) -> list[_Seen]:
+        """The rows of `parcel` with what their pictures are like."""
+        return [self._look(seen) for seen in parcel]
+
+    def _look(self, seen: _Seen) -> _Seen:
+        if isinstance(seen.row, BadRowError):
+            return seen
+        try:
+            return _Seen(seen.where, seen.row, tuple(self._facts(picture) for picture in seen.row.pictures))
+        except BadRowError as error:
+            return _Seen(seen.where, _bare(error))
+
+    def _facts(self, picture: Picture) -> PictureFacts:
         if not isinstance(picture.source, Path):
             return self._examine(picture)
-        if picture.source not in self._files:
+        known = self._known.get(picture.source)
+        if known is None:
             try:
-                self._files[picture.source] = self._examine(picture)
+                known = self._examine(picture)
             except BadRowError as error:
-                self._files[picture.source] = error
-        known = self._files[picture.source]
+                known = _bare(error)
+            self._remember(picture.source, known)
         if isinstance(known, BadRowError):
             raise known
         return known
 
-    def _examine(self, picture: Picture) -> bytes:
-        encoded = read_bytes(picture, self.rules)
-        open_rgb(encoded, picture_name(picture, self.rules))
-        return hashlib.sha256(encoded).digest()
+    def _remember(self, path: Path, outcome: PictureFacts | BadRowError) -> None:
+        with self._lock:
+            self._known[path] = outcome
+            if len(self._known) > KNOWN_PICTURES:
+                self._known.popitem(last=False)
+
+    def _examine(self, picture: Picture) -> PictureFacts:
+        encoded = read_bytes(picture, self._rules)
+        return look_at(encoded, open_rgb(encoded, picture_name(picture, self._rules)))
 
 
-def _content(row: Row, pictures: Iterator[bytes]) -> bytes:
+def _bare(error: BadRowError) -> BadRowError:
+    """The same without what it was raised from, whose traceback holds the picture."""
+    return BadRowError("", str(error), reason=error.reason)
+
+
+def _parcels(rows: Iterable[_Seen]) -> Iterator[list[_Seen]]:
+    """Rows in their order, as many together as `PARCEL_ROWS` and `PARCEL_BYTES` allow."""
+    parcel: list[_Seen] = []
+    size = 0
+    for seen in rows:
+        parcel.append(seen)
+        if not isinstance(seen.row, BadRowError):
+            size += sum(len(picture.source) for picture in seen.row.pictures if isinstance(picture.source, bytes))
+        if len(parcel) >= PARCEL_ROWS or size >= PARCEL_BYTES:
+            yield parcel
+            parcel, size = [], 0
+    if parcel:
+        yield parcel
+
+
+def _content(row: Row, pictures: Iterator[PictureFacts]) -> bytes:
     """What the digest of the data sees of a row: roles, words, boxes, and each picture by its own digest."""
     seen = hashlib.sha256()
     for message in row.messages:
@@ -150,15 +259,15 @@ def _content(row: Row, pictures: Iterator[bytes]) -> bytes:
                 case Text(text, others):
                     seen.update("\0text\0".join(("", text, *others)).encode())
                 case Picture():
-                    seen.update(b"\0picture\0" + next(pictures))
+                    seen.update(b"\0picture\0" + next(pictures).digest)
                 case Boxes():
                     seen.update(b"\0boxes\0" + repr(part).encode())
         seen.update(b"\n")
     return seen.digest()
 
 
-def _summary(name: str, title: str, problems: list[str], good: int) -> str:
-    named = "; ".join(problems[:NAMED_ROWS])
-    more = f"; and {len(problems) - NAMED_ROWS} more" if len(problems) > NAMED_ROWS else ""
-    rows = "1 row" if len(problems) == 1 else f"{len(problems)} rows"
-    return f"{name} data {title}: {rows} of {good + len(problems)} cannot be used: {named}{more}."
+def _summary(name: str, title: str, dropped: DroppedRows, good: int) -> str:
+    named = "; ".join(bad.reason for bad in dropped.named[:SPELT_OUT_ROWS])
+    more = f"; and {dropped.total - SPELT_OUT_ROWS} more" if dropped.total > SPELT_OUT_ROWS else ""
+    rows = "1 row" if dropped.total == 1 else f"{dropped.total} rows"
+    return f"{name} data {title}: {rows} of {good + dropped.total} cannot be used: {named}{more}."

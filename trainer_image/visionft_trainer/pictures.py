@@ -15,7 +15,7 @@ from visionft_trainer.rows import BadRowError, Row, Where
 if TYPE_CHECKING:
     import torch
 
-PICTURE_CACHE_BYTES = 2**30  # processed pictures kept in memory; those beyond are processed again when met
+PICTURE_CACHE_BYTES = 2**28  # processed pictures kept in memory; those beyond are processed again when met
 
 ImageTensors = dict[str, "torch.Tensor"]
 """The image processor's tensors for all pictures of a row, in order; empty for a row without any."""
@@ -41,7 +41,7 @@ class Pictures:
             return self._kept[row.where]
         tensors = self.process(self.open(row))
         size = sum(tensor.nbytes for tensor in tensors.values())
-        if size <= self._left:
+        if 0 < size <= self._left:
             self._left -= size
             self._kept[row.where] = tensors
         return tensors

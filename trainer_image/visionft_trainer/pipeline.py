@@ -16,7 +16,8 @@ from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
-from visionft_trainer import atomic, batching, folder, ingest, libraries
+from visionft_trainer import atomic, batching, data_stage, folder, ingest, libraries
+from visionft_trainer.data_report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
 from visionft_trainer.progress import Progress
@@ -58,7 +59,12 @@ def run(
         )
         finished = _judge_again(finished, spec.evaluation.parsed_gates)
         progress.enter(Stage.REPORT)
-        progress.learn(evaluation=finished.evaluation, artifacts=finished.artifacts, resolved=finished.resolved)
+        progress.learn(
+            evaluation=finished.evaluation,
+            artifacts=finished.artifacts,
+            resolved=finished.resolved,
+            data=finished.data,
+        )
         progress.finish()
         return finished
     with scratch_folder() as scratch:
@@ -80,6 +86,7 @@ def _train(
     progress.enter(Stage.INGEST)
     begun = _read_resolved(place)
     data = ingest.ingest(spec, settings, scratch, progress.tick)
+    found = data_stage.inspect(data, spec, progress)
     if begun is not None and begun.dataset_digest != data.digest:
         raise BadDatasetError(
             f"spec.dataset: the data has changed since run {place.owner.run} began, which was interrupted. Bring the "
@@ -93,17 +100,16 @@ def _train(
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer import adapt, evaluate, export, load, preprocess, train
+    from visionft_trainer import adapt, evaluate, export, load, train
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
-    train_rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, scratch, progress.tick)
-    validation_rows = None
-    if data.validation is not None:
-        validation_rows = preprocess.preprocess(
-            data.validation, spec.dataset, processor, files.family, scratch, progress.tick
-        )
-    rows = _count_rows(train_rows, validation_rows)
+    prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress)
+    train_rows, validation_rows = prepared.train, prepared.validation
+    with writing_to(place.data_report):
+        data_stage.write_report(place.data_report, prepared.report)
+    for warning in prepared.report.warnings:
+        log.warning("%s: %s", warning.reason, warning.message)
 
     progress.enter(Stage.LOAD)
     model = load.load_model(files, spec, device)
@@ -170,11 +176,12 @@ def _train(
         start_time=started,
         completion_time=clock(),
         steps=trained.steps,
-        rows=rows,
+        rows=_count_rows(prepared.report),
         evaluation=evaluation,
         failed_gates=missed,
         artifacts=artifacts,
         resolved=resolved,
+        data=progress.snapshot.data,
         curve=curve_of(trained.history),
     )
     write_result(place, result)
@@ -230,11 +237,6 @@ def _status_form(artifact: WrittenArtifact, place: RunFolder) -> Artifact:
     return Artifact(kind=artifact.kind, uri=place.uri(artifact.folder), digest=artifact.digest, size=artifact.size)
 
 
-def _count_rows(*splits: Prepared | None) -> dict[str, RowCounts]:
-    counts = {}
-    for split in splits:
-        if split is not None:
-            counts[split.name] = RowCounts(used=len(split.examples), dropped=split.dropped_by_reason())
-            for reason, count in counts[split.name].dropped.items():
-                log.warning("%s data: %d rows left out: %s", split.name, count, reason)
-    return counts
+def _count_rows(report: DataReport) -> dict[str, RowCounts]:
+    splits = {"train": report.train, "validation": report.validation}
+    return {name: RowCounts(used=split.rows, dropped=split.dropped) for name, split in splits.items() if split}

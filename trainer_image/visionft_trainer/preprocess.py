@@ -5,7 +5,7 @@ Only answers carry labels. A row that does not fit is dropped and counted; nothi
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,16 +16,18 @@ from visionft_api.spec import DatasetSpec
 
 from visionft_trainer.chat import render
 from visionft_trainer.disk_list import DiskList
+from visionft_trainer.dropped import Dropped, DroppedRows
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.families import Family
 from visionft_trainer.ingest import Split
 from visionft_trainer.pictures import ImageTensors, Pictures, UnfitPictureError
-from visionft_trainer.rows import Row, Where
+from visionft_trainer.rows import Row
 from visionft_trainer.scratch import Scratch
 
+TICK_ROWS = 16  # between two words on the progress
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
 
-__all__ = ["IGNORED", "Dropped", "Example", "Prepared", "preprocess"]
+__all__ = ["IGNORED", "Example", "Prepared", "preprocess"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Example:
     """The tokens before the last answer, for generation."""
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """A row that was left out."""
+class UnfitRowError(Exception):
+    """A sound row that does not fit: the kind of reason, by which rows are counted, and the figures."""
 
-    where: Where
-    reason: str
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,11 @@ class Prepared:
     """On disk; each access reads one."""
     lengths: np.ndarray[Any, np.dtype[np.int32]]
     """Tokens of each example."""
-    dropped: tuple[Dropped, ...]
+    answer_lengths: np.ndarray[Any, np.dtype[np.int32]]
+    """Those of them that are learnt."""
+    dropped: DroppedRows
+    """Rows that were found sound but do not fit the limits or the model."""
     pictures: Pictures
-
-    def dropped_by_reason(self) -> dict[str, int]:
-        """How many rows were left out for each kind of reason (what stands before the first colon)."""
-        return dict(Counter(dropped.reason.partition(":")[0] for dropped in self.dropped))
 
 
 def preprocess(
@@ -84,13 +85,12 @@ def preprocess(
         scratch.file(f"{split.name}.examples"), preparing.examples(), pack_example, unpack_example
     )
     if not examples:
-        first = preparing.dropped[0]
+        first = preparing.dropped.named[0]
         raise BadDatasetError(
-            f"{split.name} data {split.title}: none of the {len(split.rows)} rows fits; the first: row "
-            f"{first.where.row}: {first.reason}."
+            f"{split.name} data {split.title}: none of the {len(split.rows)} rows fits; the first: {first.reason}."
         )
-    lengths = np.asarray(preparing.lengths, dtype=np.int32)
-    return Prepared(split.name, examples, lengths, tuple(preparing.dropped), pictures)
+    lengths, answers = (np.frombuffer(noted, dtype=np.int32) for noted in (preparing.lengths, preparing.answers))
+    return Prepared(split.name, examples, lengths, answers, preparing.dropped, pictures)
 
 
 @dataclass
@@ -101,41 +101,45 @@ class _Preparing:
     family: Family
     pictures: Pictures
     tick: Callable[[int, int], None]
-    lengths: list[int] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
+    lengths: array[int] = field(default_factory=lambda: array("i"))  # four bytes a row
+    answers: array[int] = field(default_factory=lambda: array("i"))
+    dropped: DroppedRows = field(default_factory=DroppedRows)
 
     def examples(self) -> Iterator[Example]:
+        total = len(self.split.rows)
         for index, row in enumerate(self.split.rows):
-            outcome = self._prepared(row)
-            if isinstance(outcome, Example):
-                self.lengths.append(len(outcome.input_ids))
-                yield outcome
+            try:
+                example = self._prepared(row)
+            except UnfitRowError as unfit:
+                what = f"{self.split.place(row.where)}: {unfit}"
+                self.dropped.add(Dropped(row.where, what), unfit.kind)
             else:
-                self.dropped.append(outcome)
-            self.tick(index + 1, len(self.split.rows))
+                self.lengths.append(len(example.input_ids))
+                self.answers.append(int((example.labels != IGNORED).sum()))
+                yield example
+            if index % TICK_ROWS == 0 or index + 1 == total:
+                self.tick(index + 1, total)
 
-    def _prepared(self, row: Row) -> Example | Dropped:
+    def _prepared(self, row: Row) -> Example:
         count = sum(1 for _ in row.pictures)
         allowed = self.dataset.limits.max_images
         if count > allowed:  # before its pictures are opened
-            return Dropped(row.where, f"too many images: {count}, spec.dataset.limits.maxImages is {allowed}")
+            raise UnfitRowError("too many images", f"{count}, spec.dataset.limits.maxImages is {allowed}")
         try:
-            images = self.pictures.of(row)
-            return prepare_row(row, images, self.dataset, self.processor, self.family)
+            return prepare_row(row, self.pictures.of(row), self.dataset, self.processor, self.family)
         except UnfitPictureError as error:
-            return Dropped(row.where, f"unfit image: {error}")
+            raise UnfitRowError("unfit image", str(error)) from None
         except ValueError as error:
             raise BadDatasetError(
-                f"{self.split.name} data {self.split.title}: row {row.where.row}: messages: {error}."
+                f"{self.split.name} data {self.split.title}: {self.split.place(row.where)}: messages: {error}."
             ) from None
 
 
-def prepare_row(
-    row: Row, images: ImageTensors, dataset: DatasetSpec, processor: Any, family: Family
-) -> Example | Dropped:
+def prepare_row(row: Row, images: ImageTensors, dataset: DatasetSpec, processor: Any, family: Family) -> Example:
     """The example of one row whose processed pictures are `images`.
 
     Raises:
+        UnfitRowError: it has more tokens than `spec.dataset.limits` allows.
         ValueError: the text itself holds the token that stands for a picture, or the chat template refuses it.
     """
     rendered = render(processor, row, family)
@@ -146,7 +150,7 @@ def prepare_row(
     prompt_ids, _ = _encode(rendered.prompt, (), tokens, processor.tokenizer, placeholder)
     allowed = dataset.limits.max_tokens
     if len(input_ids) > allowed:
-        return Dropped(row.where, f"too many tokens: {len(input_ids)}, spec.dataset.limits.maxTokens is {allowed}")
+        raise UnfitRowError("too many tokens", f"{len(input_ids)}, spec.dataset.limits.maxTokens is {allowed}")
     return Example(row, torch.tensor(input_ids), torch.tensor(labels), torch.tensor(prompt_ids))
 
 

@@ -15,7 +15,7 @@ from visionft_api.decimals import format_decimal
 from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
 from visionft_api.quantities import format_size
 from visionft_api.report import Report, ReportEnvelope
-from visionft_api.status import Artifact, Evaluation, Progress, Resolved, Stage
+from visionft_api.status import Artifact, DataSummary, Evaluation, Progress, Resolved, Stage
 from visionft_api.termination import TerminationMessage, encode
 from visionft_api.timestamps import Timestamp
 
@@ -59,6 +59,7 @@ class Result(ApiModel):
     failed_gates: list[str] = Field(default=[])
     artifacts: list[Artifact]
     resolved: Resolved
+    data: DataSummary | None = None
     curve: list[CurvePoint]
 
 
@@ -118,6 +119,7 @@ def success_message(result: Result) -> TerminationMessage:
         evaluation=result.evaluation,
         artifacts=result.artifacts,
         resolved=result.resolved,
+        data=result.data,
     )
 
 
@@ -133,6 +135,7 @@ def failure_message(run: int, code: int, message: str, snapshot: Snapshot, detai
         evaluation=snapshot.evaluation,
         artifacts=list(snapshot.artifacts) or None,
         resolved=snapshot.resolved,
+        data=snapshot.data,
     )
 
 
@@ -153,6 +156,7 @@ def compose_report(snapshot: Snapshot, sequence: int) -> dict[str, object]:
         evaluation=snapshot.evaluation,
         artifacts=list(snapshot.artifacts) or None,
         resolved=snapshot.resolved,
+        data=snapshot.data,
     )
     return ReportEnvelope(report=report).to_json()
 

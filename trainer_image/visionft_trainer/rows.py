@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
+POSITION = re.compile(r"\[\d+\]")  # of a list's item, in the name of a field
 
 
 class BadRowError(ValueError):
     """A row that cannot be used: which field, what is there, and what to write instead."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, *, reason: str = "") -> None:
+        """`reason` is the kind of mistake in two or three words, by which rows are counted; the field's by default."""
         super().__init__(f"{field}: {message}" if field else message)
+        self.reason = reason or (f"wrong {POSITION.sub('', field)}" if field else "unreadable row")
 
 
 @dataclass(frozen=True)

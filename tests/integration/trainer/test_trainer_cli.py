@@ -137,8 +137,9 @@ def test_check_tells_what_would_be_trained_on(start: Start, output: Path, tmp_pa
     process = start("check", write_manifest(tmp_path / "tiny.json", dataset={"limits": {"maxTokens": 80}}))
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert "train: 23 rows, at most" in printed
-    assert "1 left out: too many tokens" in printed
+    rows = [line for line in printed.splitlines() if "rows that are used" in line]
+    assert [cell.strip() for cell in rows[0].split("│")[1:-1]] == ["rows that are used", "23", "6"]
+    assert "train: 1 row left out: too many tokens" in printed
     assert "model: Qwen2-VL" in printed
     assert list(output.iterdir()) == []
 

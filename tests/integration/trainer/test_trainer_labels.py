@@ -70,11 +70,11 @@ def test_padding_is_masked_on_the_right_side(workbench: Build) -> None:
 def test_rows_that_do_not_fit_are_left_out_whole(workbench: Build) -> None:
     bench = workbench(dataset={"limits": {"maxTokens": 80, "maxImages": 2}})
     assert len(bench.train.examples) == 23
-    (dropped,) = bench.train.dropped
-    assert (dropped.where.row, dropped.reason) == (23, "too many images: 3, spec.dataset.limits.maxImages is 2")
+    (dropped,) = bench.train.dropped.named
+    assert (dropped.where.row, dropped.reason) == (23, "row 23: too many images: 3, spec.dataset.limits.maxImages is 2")
     bench = workbench(dataset={"limits": {"maxTokens": 80}})
-    assert bench.train.dropped_by_reason() == {"too many tokens": 1}
-    assert bench.train.dropped[0].reason.endswith("spec.dataset.limits.maxTokens is 80")
+    assert bench.train.dropped.by_reason == {"too many tokens": 1}
+    assert bench.train.dropped.named[0].reason.endswith("spec.dataset.limits.maxTokens is 80")
 
 
 def test_pixel_bounds_of_the_spec_scale_pictures(workbench: Build) -> None:

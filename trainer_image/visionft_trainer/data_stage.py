@@ -1,0 +1,64 @@
+"""What `run` and `check` do with the data beside reading it: look at it, prepare it, and tell what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visionft_api.spec import VisionFineTuneSpec
+
+from visionft_trainer import atomic
+from visionft_trainer.data_report.build import inspect as inspect_data
+from visionft_trainer.data_report.build import summary_of, with_tokens
+from visionft_trainer.data_report.model import DataReport
+from visionft_trainer.families import Family
+from visionft_trainer.ingest import Dataset
+from visionft_trainer.progress import Progress
+from visionft_trainer.scratch import Scratch
+
+if TYPE_CHECKING:
+    from visionft_trainer.preprocess import Prepared
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Rows that are ready for the model, and all that is known about them."""
+
+    train: Prepared
+    validation: Prepared | None
+    report: DataReport
+
+
+def inspect(data: Dataset, spec: VisionFineTuneSpec, progress: Progress) -> DataReport:
+    """Look at the data as a whole. Raises `BadDatasetError` for leakage that the spec refuses."""
+    report = inspect_data(data, spec.dataset)
+    progress.learn(data=summary_of(report))
+    return report
+
+
+def prepare(
+    data: Dataset,
+    report: DataReport,
+    spec: VisionFineTuneSpec,
+    processor: Any,
+    family: Family,
+    scratch: Scratch,
+    progress: Progress,
+) -> PreparedData:
+    """Stage `preprocess`, with `report` made whole.
+
+    Raises:
+        BadDatasetError: no row is left.
+    """
+    from visionft_trainer.preprocess import preprocess
+
+    splits = [preprocess(split, spec.dataset, processor, family, scratch, progress.tick) for split in data.splits]
+    whole = with_tokens(report, splits)
+    progress.learn(data=summary_of(whole))
+    return PreparedData(splits[0], splits[1] if len(splits) > 1 else None, whole)
+
+
+def write_report(file: Path, report: DataReport) -> None:
+    """Write `data-report.json`."""
+    atomic.write_text(file, report.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
