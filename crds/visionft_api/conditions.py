@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     """What a condition is about."""
 
     ACCEPTED = "Accepted"
+    DATA_CHECKED = "DataChecked"
     QUEUED = "Queued"
     RUNNING = "Running"
     SUSPENDED = "Suspended"
@@ -30,6 +31,10 @@ class Reason(StrEnum):
     INVALID = "Invalid"
     NOT_SUPPORTED = "NotSupported"
     CLAIM_NOT_FOUND = "ClaimNotFound"
+    # DataChecked
+    CHECKING = "Checking"
+    CHECK_PASSED = "CheckPassed"
+    CHECK_FAILED = "CheckFailed"
     # Queued
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_FAILED = "ImagePullFailed"

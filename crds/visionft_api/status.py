@@ -206,7 +206,10 @@ class VisionFineTuneStatus(ApiModel):
         list[Condition],
         Field(max_length=16),
         map_by("type"),
-    ] = Field(default=[], description="Accepted, Queued, Running, Suspended, ArtifactReady, DriftDetected, Succeeded.")
+    ] = Field(
+        default=[],
+        description="Accepted, DataChecked, Queued, Running, Suspended, ArtifactReady, DriftDetected, Succeeded.",
+    )
     progress: Progress | None = Field(default=None, description="How far the current run is.")
     evaluation: Evaluation | None = Field(default=None, description="What was measured in the current run.")
     drift: Drift | None = Field(default=None, description="What measuring again showed.")

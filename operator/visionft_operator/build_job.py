@@ -12,7 +12,15 @@ from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_operator.build_env import TERMINATION_LOG, build_env
 from visionft_operator.build_volumes import RUN_DIR, RUN_FILE, build_mounts, build_volumes
-from visionft_operator.names import ANNOTATION_SPEC_HASH, CONTAINER, child_labels, child_name
+from visionft_operator.names import (
+    ANNOTATION_SPEC_HASH,
+    CHECK,
+    CONTAINER,
+    LABEL_PART,
+    check_name,
+    child_labels,
+    child_name,
+)
 from visionft_operator.ownership import owner_reference
 
 USER_ID = 10001
@@ -20,6 +28,9 @@ USER_ID = 10001
 
 GRACE_SECONDS = 120
 """Time between SIGTERM and SIGKILL: enough to write a checkpoint of an adapter to a slow disk."""
+
+RUN_COMMAND = ["visionft-trainer", "run", f"{RUN_DIR}/{RUN_FILE}"]
+CHECK_COMMAND = ["visionft-trainer", "check", f"{RUN_DIR}/{RUN_FILE}", "--device", "cpu"]
 
 FAIL_AT_ONCE = sorted(int(code) for code, known in EXIT_CODES.items() if not known.retried and code != ExitCode.SUCCESS)
 """Exit codes that trying again cannot mend."""
@@ -35,7 +46,19 @@ class JobSettings:
 
 def build_job(resource: VisionFineTune, run: int, spec_hash: str, settings: JobSettings) -> dict[str, Any]:
     """Return the Job of run `run`, ready for server-side apply."""
+    return _job(resource, run, spec_hash, settings, check=False)
+
+
+def build_check_job(resource: VisionFineTune, run: int, spec_hash: str, settings: JobSettings) -> dict[str, Any]:
+    """Return the Job that checks the data of run `run`: the same pod with another command and without GPUs."""
+    resources = resource.spec.resources.model_copy(update={"gpus": 0})
+    on_cpu = resource.spec.model_copy(update={"resources": resources})
+    return _job(resource.model_copy(update={"spec": on_cpu}), run, spec_hash, settings, check=True)
+
+
+def _job(resource: VisionFineTune, run: int, spec_hash: str, settings: JobSettings, *, check: bool) -> dict[str, Any]:
     metadata, spec = resource.metadata, resource.spec
+    name = check_name(metadata.name, run) if check else child_name(metadata.name, run)
     policy = spec.run_policy
     job: dict[str, Any] = {
         "backoffLimit": policy.backoff_limit,
@@ -57,7 +80,7 @@ def build_job(resource: VisionFineTune, run: int, spec_hash: str, settings: JobS
             ]
         },
         "suspend": policy.suspend,
-        "template": _pod(resource, run, settings),
+        "template": _pod(resource, run, settings, check=check),
     }
     if policy.active_deadline is not None:
         job["activeDeadlineSeconds"] = int(parse_duration(policy.active_deadline).total_seconds())
@@ -65,9 +88,9 @@ def build_job(resource: VisionFineTune, run: int, spec_hash: str, settings: JobS
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": child_name(metadata.name, run),
+            "name": name,
             "namespace": metadata.namespace,
-            "labels": child_labels(metadata.name, run),
+            "labels": _labels(metadata.name, run, check=check),
             "annotations": {ANNOTATION_SPEC_HASH: spec_hash},
             "ownerReferences": [owner_reference(resource)],
         },
@@ -75,7 +98,11 @@ def build_job(resource: VisionFineTune, run: int, spec_hash: str, settings: JobS
     }
 
 
-def _pod(resource: VisionFineTune, run: int, settings: JobSettings) -> dict[str, Any]:
+def _labels(name: str, run: int, *, check: bool) -> dict[str, str]:
+    return {**child_labels(name, run), **({LABEL_PART: CHECK} if check else {})}
+
+
+def _pod(resource: VisionFineTune, run: int, settings: JobSettings, *, check: bool) -> dict[str, Any]:
     spec, template = resource.spec, resource.spec.pod_template
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -94,7 +121,7 @@ def _pod(resource: VisionFineTune, run: int, settings: JobSettings) -> dict[str,
             {
                 "name": CONTAINER,
                 "image": template.image or settings.trainer_image,
-                "command": ["visionft-trainer", "run", f"{RUN_DIR}/{RUN_FILE}"],
+                "command": CHECK_COMMAND if check else RUN_COMMAND,
                 "env": build_env(resource, run, settings.report_url),
                 "resources": _resources(spec),
                 "securityContext": {
@@ -116,7 +143,7 @@ def _pod(resource: VisionFineTune, run: int, settings: JobSettings) -> dict[str,
         pod["serviceAccountName"] = template.service_account_name
     if template.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": secret.name} for secret in template.image_pull_secrets]
-    metadata: dict[str, Any] = {"labels": {**template.labels, **child_labels(resource.metadata.name, run)}}
+    metadata: dict[str, Any] = {"labels": {**template.labels, **_labels(resource.metadata.name, run, check=check)}}
     if template.annotations:
         metadata["annotations"] = dict(template.annotations)
     return {"metadata": metadata, "spec": pod}

@@ -111,7 +111,7 @@ class Controller:
                 return Refusal(_what(action), error.status, error.message)
             if isinstance(action, ApplyConfigMap):
                 self._applied[observed.meta.uid] = fingerprint(action.body), observed.now
-            elif isinstance(action, CreateJob):
+            elif isinstance(action, CreateJob) and not action.check:
                 self._metrics.run_started()
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from visionft_operator.cache import Cache
 from visionft_operator.ingest.ports import CurrentRun
 from visionft_operator.kube import JOBS, PODS, VISION_FINE_TUNES
-from visionft_operator.names import child_name
+from visionft_operator.names import check_name, child_name
 
 
 class CacheDirectory:
@@ -22,7 +22,8 @@ class CacheDirectory:
         run = resource.get("status", {}).get("run")
         if not run:
             return None
-        job = self._cache[JOBS].get(namespace, child_name(name, run))
+        jobs = self._cache[JOBS]
+        job = jobs.get(namespace, child_name(name, run)) or jobs.get(namespace, check_name(name, run))
         uid = None if job is None else job["metadata"]["uid"]
         return CurrentRun(uid=resource["metadata"]["uid"], run=run, job_uid=uid)
 

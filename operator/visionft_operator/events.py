@@ -12,18 +12,21 @@ from visionft_operator.reconcile.plan import Note
 MAX_MESSAGE = 1024
 """The API server refuses longer ones."""
 
-ORDER = (
+FIRST = (
     "Accepted",
     "Refused",
     "SpecChanged",
     "Resumed",
+    "CheckStarted",
+    "CheckPassed",
     "JobCreated",
     "Suspended",
     "TrainingStarted",
     "TrainingResumed",
     "BaselineMeasured",
 )
-"""Within a second kubectl shows events in the order of their names, so the names say what comes first."""
+LAST = ("Completed", "GatesPassed", "GatesFailed", "Failed")
+"""Within a second kubectl shows events in the order of their names, so the names say what comes first and last."""
 
 
 def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[st
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{reference['name']}.{note.run:03}{_rank(note.reason)}{digest}",
+            "name": f"{reference['name']}.{note.run:03}{_rank(note.reason):02}{digest}",
             "namespace": reference["namespace"],
         },
         "involvedObject": dict(reference),
@@ -55,5 +58,7 @@ def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[st
 
 
 def _rank(reason: str) -> int:
-    """0 to 9: where an event of this reason belongs among those of the same second."""
-    return ORDER.index(reason) if reason in ORDER else len(ORDER)
+    """Where an event of this reason belongs among those of the same second; what the data has shown is between."""
+    if reason in FIRST:
+        return FIRST.index(reason)
+    return len(FIRST) + (reason in LAST)

@@ -8,6 +8,10 @@ FIELD_MANAGER = "visionft-operator"
 
 LABEL_NAME = "visionft.dev/name"
 LABEL_RUN = "visionft.dev/run"
+LABEL_PART = "visionft.dev/part"
+CHECK = "check"
+"""Value of LABEL_PART on the Job that checks the data of a run, and on its pods."""
+
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "visionft"
 ANNOTATION_SPEC_HASH = "visionft.dev/spec-hash"
@@ -17,12 +21,17 @@ CONTAINER = "trainer"
 MANAGED_SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 """Label selector of every child that the operator watches."""
 
-_CHILD = re.compile(r"^(?P<name>.+)-run-(?P<run>[0-9]+)(-[a-z0-9]+)?$")
+_CHILD = re.compile(r"^(?P<name>.+)-(run|check)-(?P<run>[0-9]+)(-[a-z0-9]+)?$")
 
 
 def child_name(name: str, run: int) -> str:
     """Name of run `run`'s Job and ConfigMap."""
     return f"{name}-run-{run}"
+
+
+def check_name(name: str, run: int) -> str:
+    """Name of the Job that checks the data of run `run`."""
+    return f"{name}-check-{run}"
 
 
 def child_labels(name: str, run: int) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from visionft_api.base import ApiModel
 from visionft_api.report import Report
-from visionft_api.status import Artifact, Evaluation, Progress, Resolved
+from visionft_api.status import Artifact, DataSummary, Estimate, Evaluation, Progress, Resolved
 
 from visionft_operator.ingest.limits import TRACKED_RESOURCES
 
@@ -40,6 +40,8 @@ class LatestReport:
     evaluation: Evaluation | None = None
     artifacts: tuple[Artifact, ...] = ()
     resolved: Resolved | None = None
+    data: DataSummary | None = None
+    estimate: Estimate | None = None
     former_pods: tuple[str, ...] = ()
 
 
@@ -101,6 +103,8 @@ def _merged(held: LatestReport | None, run: int, report: Report, pod_uid: str, r
         evaluation=_over(held.evaluation, report.evaluation),
         artifacts=tuple(report.artifacts) if report.artifacts else held.artifacts,
         resolved=_over(held.resolved, report.resolved),
+        data=_over(held.data, report.data),
+        estimate=_over(held.estimate, report.estimate),
         former_pods=former,
     )
 

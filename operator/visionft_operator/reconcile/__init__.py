@@ -16,6 +16,7 @@ from visionft_api.status import VisionFineTuneStatus
 from visionft_api.support import unsupported
 
 from visionft_operator.ingest.store import LatestReport
+from visionft_operator.reconcile.checking import is_checking, with_check
 from visionft_operator.reconcile.children import children, leftovers
 from visionft_operator.reconcile.conditions import Said, Sayings, merge, phase_of
 from visionft_operator.reconcile.history import begin_run, is_final, with_entry
@@ -23,7 +24,7 @@ from visionft_operator.reconcile.narrate import narrate
 from visionft_operator.reconcile.observed import Observed
 from visionft_operator.reconcile.outcome import judge_again
 from visionft_operator.reconcile.plan import Plan
-from visionft_operator.reconcile.runs import choose_run, job_of_run
+from visionft_operator.reconcile.runs import check_of_run, choose_run, job_of_run
 from visionft_operator.reconcile.situation import warnings_matter, with_job, without_job
 from visionft_operator.reconcile.views import JobView
 from visionft_operator.reconcile.write import same_but_progress, same_to_people, write_status
@@ -67,25 +68,28 @@ def _refused(o: Observed) -> Said | None:
 def _advance(o: Observed, resource: VisionFineTune, run: int, digest: str, job: JobView | None) -> Plan:
     """Bring a run that has not ended one step further."""
     policy = resource.spec.run_policy
+    begun = o
+    if run != o.status.run:
+        begun = replace(o, status=begin_run(o.status, run, digest, o.now), report=_report_of(o, run))
+    checking = is_checking(resource, begun.status, job)
+    if checking:
+        job = check_of_run(run, o.jobs)
     leaving = _leaving(o, run, job)
     if job is None and not leaving and not policy.suspend and o.refusal is None:
         if o.missing_claims is None:
             return Plan(ask=True)
         if o.missing_claims:
             return _without_claims(o, o.missing_claims)
-    before = children(o, resource, run, digest, job, wait=bool(leaving))
+    before = children(o, resource, run, digest, job, checking=checking, wait=bool(leaving))
     if before:
         return Plan(before=before)
-    begun = o
-    if run != o.status.run:
-        begun = replace(o, status=begin_run(o.status, run, digest, o.now), report=_report_of(o, run))
     if job is None or leaving:
         situation = without_job(run, suspended=policy.suspend, leaving=leaving, refusal=o.refusal)
     else:
         if o.warnings is None and warnings_matter(job, o.pods):
             return Plan(ask=True)
-        situation = with_job(begun, run, job, begun.status.start_time)
-    status = write_status(begun, ACCEPTED, job, situation)
+        situation = with_check(begun, run, job) if checking else with_job(begun, run, job, begun.status.start_time)
+    status = write_status(begun, ACCEPTED, None if checking else job, situation)
     # What waits for the end to be written down comes next, and the watch's echo of our own write wakes nobody.
     return _tell(o, status, 0.0 if is_final(status) else situation.again_after)
 

@@ -27,10 +27,7 @@ STUCK_REASONS = frozenset(
 NODE_GONE_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """DisruptionTarget reasons that mean: the node, not somebody's wish."""
 
-SECRET_HELP = (
-    "a secretRef of a hub model or dataset needs the key HF_TOKEN, of s3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of "
-    "http AUTHORIZATION"
-)
+KEYS_TOLD = "HF_TOKEN for the hub, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, AUTHORIZATION for http"
 
 EVICTED = "Evicted"
 """Reason of a failure that no condition ends with: the pod is replaced."""
@@ -95,8 +92,8 @@ def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
     if pod.waiting_reason in CREATE_REASONS:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
-            f"The container of pod {pod.name} cannot be created: {said}. If a Secret or a key of one is named, create it "
-            f"in this namespace ({SECRET_HELP}); the node keeps trying.",
+            f"The container of pod {pod.name} cannot be created: {said}. If a Secret or a key of one is named, create "
+            f"it in this namespace (a secretRef needs {KEYS_TOLD}); the node keeps trying.",
         )
     stuck = next((w for w in reversed(warnings) if w.object_uid == pod.uid and w.reason in STUCK_REASONS), None)
     if stuck is not None:

@@ -9,6 +9,8 @@ from visionft_api.status import MAX_HISTORY, HistoryEntry, Resolved, VisionFineT
 
 OUTCOMES = {"True": "Succeeded", "False": "Failed"}
 REPLACED = "Replaced"
+OF_ONE_RUN = frozenset({ConditionType.SUCCEEDED, ConditionType.RUNNING, ConditionType.DATA_CHECKED})
+"""Conditions that say nothing about the next run."""
 
 
 def is_final(status: VisionFineTuneStatus) -> bool:
@@ -42,7 +44,7 @@ def begin_run(status: VisionFineTuneStatus, run: int, spec_hash: str, now: datet
     return VisionFineTuneStatus(
         run=run,
         resolved=Resolved(spec_hash=spec_hash),
-        conditions=[c for c in status.conditions if c.type not in (ConditionType.SUCCEEDED, ConditionType.RUNNING)],
+        conditions=[c for c in status.conditions if c.type not in OF_ONE_RUN],
         last_failure=status.last_failure,
         drift=status.drift,
         history=with_entry(status, now),

@@ -23,6 +23,8 @@ def _narrate(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: i
     if fresh and old.run:
         yield Note("Normal", "SpecChanged", f"What the training depends on has changed: run {run} begins.", run)
     yield from _suspension(old, new, run, generation)
+    yield from _check(old, new, run)
+    yield from _data(old, new, run, fresh=fresh)
     yield from _children(old, new, run)
     yield from _waiting(old, new, run)
     yield from _progress(old, new, run, fresh=fresh)
@@ -37,6 +39,25 @@ def _accepted(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: 
         yield Note("Normal", "Accepted", now.message, once_per=str(generation))
     else:
         yield Note("Warning", "Refused", f"{now.reason}: {now.message}", once_per=f"{generation} {now.reason}")
+
+
+def _check(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> Iterator[Note]:
+    """The check that comes before the training; how it failed is told with the run's end."""
+    now = _moved(old, new, ConditionType.DATA_CHECKED)
+    if now is not None and now.status == "Unknown":
+        yield Note("Normal", "CheckStarted", now.message, run)
+    elif now is not None and now.status == "True":
+        yield Note("Normal", "CheckPassed", now.message, run)
+
+
+def _data(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
+    """What the check of the data found: each kind of finding once a run."""
+    before = old.data.warnings if old.data and not fresh else None
+    told = {warning.reason for warning in before or ()}
+    for warning in (new.data.warnings if new.data else None) or ():
+        if warning.reason not in told:
+            told.add(warning.reason)
+            yield Note("Warning", warning.reason, warning.message, run)
 
 
 def _children(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> Iterator[Note]:

@@ -9,7 +9,16 @@ from decimal import Decimal, InvalidOperation
 
 from visionft_api.conditions import ConditionType, Reason, find_condition
 from visionft_api.spec import VisionFineTuneSpec
-from visionft_api.status import Artifact, Evaluation, Metrics, Resolved, Verdict, VisionFineTuneStatus
+from visionft_api.status import (
+    Artifact,
+    DataSummary,
+    Estimate,
+    Evaluation,
+    Metrics,
+    Resolved,
+    Verdict,
+    VisionFineTuneStatus,
+)
 from visionft_api.termination import decode
 
 from visionft_operator.reconcile.conditions import NOTHING_WRITTEN, Said, Sayings
@@ -31,6 +40,8 @@ class Result:
     evaluation: Evaluation | None = None
     artifacts: tuple[Artifact, ...] = ()
     resolved: Resolved | None = None
+    data: DataSummary | None = None
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,8 @@ def _result(pod: PodView | None, reported: Result) -> tuple[Result, bool]:
         with_delta(message.evaluation) or reported.evaluation,
         tuple(message.artifacts or ()) or reported.artifacts,
         message.resolved or reported.resolved,
+        message.data or reported.data,
+        message.estimate or reported.estimate,
     )
     return merged, True
 

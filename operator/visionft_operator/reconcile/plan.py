@@ -20,9 +20,13 @@ class ApplyConfigMap:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Create a run's Job. `body` is complete. A Job of that name that exists already is left as it is."""
+    """Create a Job of a run. `body` is complete. A Job of that name that exists already is left as it is.
+
+    `check`: it checks the run's data, and the run's own Job follows.
+    """
 
     body: dict[str, Any]
+    check: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,22 @@ def choose_run(spec_hash: str, status_run: int | None, status_hash: str | None, 
 
 
 def job_of_run(run: int, jobs: Sequence[JobView]) -> JobView | None:
-    """Return the Job of a run, None when there is none."""
-    return next((job for job in jobs if job.run == run), None)
+    """Return the Job that trains a run, None when there is none."""
+    return next((job for job in jobs if job.run == run and not job.check), None)
 
 
-def superseded(run: int, jobs: Sequence[JobView]) -> list[JobView]:
-    """Return the Jobs of other runs that nobody has deleted yet."""
-    return [job for job in jobs if job.run != run and not job.deleting]
+def check_of_run(run: int, jobs: Sequence[JobView]) -> JobView | None:
+    """Return the Job that checks a run's data, None when there is none."""
+    return next((job for job in jobs if job.run == run and job.check), None)
+
+
+def superseded(run: int, jobs: Sequence[JobView], *, checking: bool) -> list[JobView]:
+    """Return the Jobs that nobody has deleted yet: those of other runs, and a check that is not wanted any more.
+
+    A check that has finished stays as long as its run's own Job, for its log.
+    """
+    return [
+        job
+        for job in jobs
+        if not job.deleting and (job.run != run or (job.check and not checking and not job.finished))
+    ]

@@ -47,7 +47,7 @@ class Situation:
 def without_job(run: int, *, suspended: bool, leaving: str, refusal: Refusal | None) -> Situation:
     """A run that has no Job yet, or none any more. `leaving` is what has to be gone before there can be one."""
     if suspended:
-        return Situation(_suspended(run, "It has not started: no Job exists."))
+        return Situation(held(run, "It has not started: no Job exists."))
     if refusal is not None:
         message = (
             f"The API server refuses the run's {refusal.what}: {refusal.message.rstrip('. ')}. Lift what forbids it "
@@ -80,7 +80,7 @@ def with_job(o: Observed, run: int, job: JobView, started: datetime | None) -> S
     if policy.suspend:
         leaving = [pod for pod in pods if not pod.over]
         detail = f"Pod {leaving[0].name} saves a checkpoint and ends." if leaving else "Its last checkpoint is kept."
-        return Situation(_suspended(run, detail), started, failure=failure)
+        return Situation(held(run, detail), started, failure=failure)
     again_after = None
     if started is None:
         left = pending_left(job, policy.pending_deadline, o.now)
@@ -110,6 +110,8 @@ def reported_result(o: Observed) -> Result:
         with_delta(report.evaluation if report and report.evaluation else status.evaluation),
         (report.artifacts if report else ()) or tuple(status.artifacts or ()),
         (report.resolved if report else None) or status.resolved,
+        (report.data if report else None) or status.data,
+        (report.estimate if report else None) or status.estimate,
     )
 
 
@@ -216,7 +218,8 @@ def _running(run: int, running: Said) -> dict[ConditionType, Said]:
     }
 
 
-def _suspended(run: int, detail: str) -> dict[ConditionType, Said]:
+def held(run: int, detail: str) -> dict[ConditionType, Said]:
+    """What a run says that spec.runPolicy.suspend holds."""
     message = f"Run {run} is held by spec.runPolicy.suspend. {detail} Set it to false to go on."
     return {
         **_waiting(run, Said("False", Reason.SUSPENDED, "A suspended run waits for nothing.")),

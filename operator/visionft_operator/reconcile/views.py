@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from visionft_operator.names import ANNOTATION_SPEC_HASH, CONTAINER, LABEL_RUN
+from visionft_operator.names import ANNOTATION_SPEC_HASH, CHECK, CONTAINER, LABEL_PART, LABEL_RUN
 
 Object = Mapping[str, Any]
 
@@ -31,6 +31,8 @@ class JobView:
     run: int
     spec_hash: str
     created: datetime
+    check: bool = False
+    """Whether it checks the run's data; then it trains nothing."""
     deleting: bool = False
     suspended: bool = False
     backoff_limit: int | None = None
@@ -60,6 +62,7 @@ class JobView:
             run=_run(metadata),
             spec_hash=metadata.get("annotations", {}).get(ANNOTATION_SPEC_HASH, ""),
             created=_time(metadata["creationTimestamp"]),
+            check=metadata.get("labels", {}).get(LABEL_PART) == CHECK,
             deleting="deletionTimestamp" in metadata,
             suspended=bool(spec.get("suspend", False)),
             backoff_limit=spec.get("backoffLimit"),

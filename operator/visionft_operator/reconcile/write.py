@@ -42,6 +42,8 @@ def write_status(o: Observed, accepted: Said, job: JobView | None, situation: Si
             "progress": _progress(o, situation),
             "evaluation": result.evaluation,
             "artifacts": list(result.artifacts) or None,
+            "data": result.data,
+            "estimate": result.estimate,
             "resolved": _resolved(old.resolved, result, o.pods),
             "last_failure": _last_failure(old, situation.failure),
         }
