@@ -1,7 +1,7 @@
 """Stage 7: what ships. The adapter, and the whole model with the adapter merged in, each with its digest.
 
-A 4-bit base is brought back to 16 or 32 bits before merging, and the adapter is merged into that: these are the very
-weights that the adapter learnt to correct. Merging into the original checkpoint would change the model.
+A quantised base is brought back to 16 or 32 bits before merging, and the adapter is merged into that: these are the
+very weights that the adapter learnt to correct. Merging into the original checkpoint would change the model.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from torch import nn
 from visionft_trainer import atomic
 from visionft_trainer.digest import folder_digest, folder_size
 from visionft_trainer.errors import writing_to
+from visionft_trainer.families import Family, find_family
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"  # PEFT's name
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ def write_adapter(model: Any, target: Path) -> Artifact:
     with writing_to(target), atomic.new_folder(target) as draft:
         model.save_pretrained(draft, save_embedding_layers=False)
         (draft / "README.md").unlink(missing_ok=True)  # PEFT's model card has nothing of this run in it
+        _name_for_peft(draft, find_family(model.get_base_model().config.to_dict()))
     return _artifact("adapter", target)
 
 
@@ -64,16 +68,38 @@ def merge(tuned: Any, adapter: Path) -> Any:
     return merged.requires_grad_(False).eval()
 
 
-def dequantize(model: Any) -> Any:
-    """Replace each 4-bit layer by a plain one with the same weights in the model's own precision, in place."""
-    from bitsandbytes.nn.modules import Linear4bit
+def settle(tuned: Any) -> Any:
+    """A model that was trained in full, in the precision it is shipped in and in eval mode."""
+    for parameter in tuned.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(tuned.config.dtype)
+    return tuned.requires_grad_(False).eval()
 
-    if not getattr(model, "is_loaded_in_4bit", False):
+
+def _name_for_peft(folder: Path, family: Family | None) -> None:
+    """Call the adapter's weights what `PeftModel.from_pretrained` will look for."""
+    from safetensors.torch import load_file, save_file
+
+    weights = folder / ADAPTER_WEIGHTS
+    if family is None or not weights.is_file():
+        return
+    tensors = load_file(weights)
+    named = {family.adapter_key(name): tensor for name, tensor in tensors.items()}
+    if named.keys() != tensors.keys():
+        save_file(named, weights, metadata={"format": "pt"})
+
+
+def dequantize(model: Any) -> Any:
+    """Replace each quantised layer by a plain one with the same weights in the model's own precision, in place."""
+    from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+
+    if not getattr(model, "is_quantized", False):
         return model
     for name, layer in list(model.named_modules()):
-        if isinstance(layer, Linear4bit):
+        if isinstance(layer, Linear4bit | Linear8bitLt):
             model.set_submodule(name, _plain_linear(layer, model.dtype))
     model.is_loaded_in_4bit = False
+    model.is_loaded_in_8bit = False
     model.is_quantized = False
     model.hf_quantizer = None
     del model.config.quantization_config
@@ -81,14 +107,23 @@ def dequantize(model: Any) -> Any:
 
 
 def _plain_linear(layer: Any, dtype: torch.dtype) -> nn.Linear:
-    from bitsandbytes.functional import dequantize_4bit
-
-    weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
     plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-    plain.weight = nn.Parameter(weight, requires_grad=False)
+    plain.weight = nn.Parameter(_weight_of(layer).to(dtype), requires_grad=False)
     if layer.bias is not None:
         plain.bias = nn.Parameter(layer.bias.data.to(dtype), requires_grad=False)
     return plain
+
+
+def _weight_of(layer: Any) -> Any:
+    from bitsandbytes.functional import dequantize_4bit, int8_vectorwise_dequant
+    from bitsandbytes.nn.modules import Linear4bit
+
+    weight: Any = layer.weight
+    if isinstance(layer, Linear4bit):
+        return dequantize_4bit(weight.data, weight.quant_state)
+    # The scales move from the weight to the layer's state at the first forward pass.
+    scales = weight.SCB if layer.state.SCB is None else layer.state.SCB
+    return int8_vectorwise_dequant(weight.data, scales)
 
 
 def _artifact(kind: Literal["adapter", "merged"], folder: Path) -> Artifact:

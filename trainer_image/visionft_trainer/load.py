@@ -1,8 +1,8 @@
-"""Stage 3: the processor, and the base model in 4 or 16/32 bits with its vision tower in full precision."""
+"""Stage 3: the processor, and the base model in 4, 8 or 16/32 bits with its vision tower in full precision."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -70,13 +70,12 @@ def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device
     from safetensors import SafetensorError
 
     dtype = choose_dtype(device)
-    four_bit = spec.model.quantization == "nf4"
     try:
         loaded: Any = files.family.model_class().from_pretrained(
             files.folder,
             dtype=dtype,
             device_map={"": device},
-            quantization_config=nf4(files.family, dtype) if four_bit else None,
+            quantization_config=quantization(spec.model.quantization, files.family, dtype),
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
@@ -95,23 +94,29 @@ def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device
             f"{files.identity}: the weights lack {len(missing)} tensors ({missing[0]}, ...). Copy all *.safetensors "
             "files and their index."
         )
-    if four_bit:
+    if spec.model.quantization != "none":
         _check_shapes(model, files)
         keep_cpu_weights_unpacked(model)
     files.family.prepare_model(model)
     return model.requires_grad_(False).eval()
 
 
-def nf4(family: Family, dtype: torch.dtype) -> Any:
-    """4-bit NormalFloat (QLoRA, arXiv 2305.14314), one level of scales, products in `dtype`."""
+def quantization(kind: Literal["nf4", "int8", "none"], family: Family, dtype: torch.dtype) -> Any:
+    """What transformers needs to know to quantise the language weights; None where they stay as they are.
+
+    nf4: 4-bit NormalFloat (QLoRA, arXiv 2305.14314), one level of scales, products in `dtype`. int8: 8 bits and a scale
+    for each row, activations quantised on the way, their outliers kept apart (LLM.int8(), arXiv 2208.07339).
+    """
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=dtype,
-        llm_int8_skip_modules=list(family.keep_precision),
+    if kind == "none":
+        return None
+    bits = (
+        {"load_in_8bit": True}
+        if kind == "int8"
+        else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
     )
+    return BitsAndBytesConfig(**bits, llm_int8_skip_modules=list(family.keep_precision))  # type: ignore[no-untyped-call]
 
 
 def keep_cpu_weights_unpacked(model: nn.Module) -> None:
@@ -128,12 +133,13 @@ def keep_cpu_weights_unpacked(model: nn.Module) -> None:
 
 def _check_shapes(model: nn.Module, files: ModelFiles) -> None:
     """Weights that do not fit the configuration: transformers sees them, but not those that it quantises on the way."""
-    from bitsandbytes.nn.modules import Linear4bit
+    from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 
     for name, module in model.named_modules():
-        if isinstance(module, Linear4bit):
+        if isinstance(module, Linear4bit | Linear8bitLt):
             weight: Any = module.weight
-            found, wanted = tuple(weight.quant_state.shape), (module.out_features, module.in_features)
+            found = tuple(weight.quant_state.shape if isinstance(module, Linear4bit) else weight.shape)
+            wanted = (module.out_features, module.in_features)
             if found != wanted:
                 raise BadModelError(
                     f"{files.identity}: the weights cannot be loaded ({name}.weight is {found}, "

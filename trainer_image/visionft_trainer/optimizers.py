@@ -68,10 +68,10 @@ def parameter_groups(model: Any, training: TrainingSpec, encoder_prefixes: tuple
 
 def check(training: TrainingSpec, device: torch.device) -> None:
     """Raises `BadConfigError` when the optimizer cannot run on `device`."""
-    if training.optimizer != "adamw" and device.type != "cuda":
+    if training.optimizer in PAGED and device.type != "cuda":
         raise BadConfigError(
-            f"spec.training.optimizer: {training.optimizer} runs on GPUs only, and this run trains on the CPU. Use "
-            "adamw, or set spec.resources.gpus to 1."
+            f"spec.training.optimizer: {training.optimizer} pages between a GPU and the CPU, and this run has no GPU. "
+            "Use adamw or adamw8bit, or set spec.resources.gpus to 1."
         )
 
 
