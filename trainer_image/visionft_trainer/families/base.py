@@ -133,6 +133,15 @@ class Family(ABC):
         """Further inputs that follow from the token ids `[B, T]` (0 in the mask: padding) and the rows' pictures."""
         return {}
 
+    def positions(self, processor: Any, input_ids: torch.Tensor, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """`position_ids` of one packed row, `[1, T]`, or `[K, T]` where the model takes several of them.
+
+        Only asked of families with `packs`. The first of them counts from 0: where it jumps, a new row begins.
+        """
+        import torch
+
+        return torch.arange(len(input_ids))[None]
+
     def idle_modules(self, config: Any) -> str | None:
         """A regular expression over modules that this model never runs, such as the last layer of a vision tower of
         which the layer before is taken: LoRA there would learn nothing, and be waited for by other processes.
