@@ -57,6 +57,12 @@ class FamilyBench:
 
         return training_batch(self._examples(numbers), self.rows, self.processor, self.family)
 
+    def packs(self, packs: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """A training batch of packs of the rows with these numbers."""
+        from visionft_trainer.collate import packed_batch
+
+        return packed_batch([self._examples(rows) for rows in packs], self.rows, self.processor, self.family)
+
     def prompts(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
         """A batch of prompts for generation."""
         from visionft_trainer.collate import prompt_batch
@@ -106,6 +112,12 @@ def family_bench(family: Family, claims: Path, scratch: Path) -> FamilyBench:
 def folder_name(family: Family) -> str:
     """`Llama 3.2 Vision` to `llama-3-2-vision`: for folders and files."""
     return "".join(letter if letter.isalnum() else "-" for letter in family.name.lower())
+
+
+def adapted_modules(model: Any) -> list[str]:
+    """Full names, in the base model, of the layers that a PEFT model adapts."""
+    names = [name.partition(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A" in name]
+    return [name.removeprefix("base_model.model.") for name in names]
 
 
 def randomise_adapter(model: Any) -> Any:

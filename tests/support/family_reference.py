@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.family_bench import FamilyBench, randomise_adapter
 from support.family_data import Message
 
 UNLEARNT = -100
@@ -23,12 +24,15 @@ class Turn:
     """Behind an answer, where the template writes a token; learnt."""
     last_end: str = ""
     """Behind the last answer: what makes the model stop."""
+    rest: str = ""
+    """What the template writes behind that; not learnt."""
 
 
 TURNS = {
     "LlavaProcessor": Turn("ASSISTANT:", " {}", "", "</s>"),
     "LlavaNextProcessor": Turn("[/INST]", " {}", "", "</s>"),
     "LlavaOnevisionProcessor": Turn("assistant \n", "{}", "<|im_end|>", "<|im_end|>"),
+    "Gemma3Processor": Turn("<start_of_turn>model\n", "{}", "<end_of_turn>", "<end_of_turn>", "\n"),
 }
 
 
@@ -38,9 +42,10 @@ def processor_inputs(processor: Any, messages: Sequence[Message], images: Path, 
     turn = TURNS.get(type(processor).__name__)
     if turn and not prompt:
         return _inputs_of_text(processor, with_images, turn)
+    dated = {"date_string": "26 Jul 2024"} if "date_string" in processor.chat_template else {}
     return dict(
         processor.apply_chat_template(
-            with_images, tokenize=True, add_generation_prompt=prompt, return_dict=True, return_tensors="pt"
+            with_images, tokenize=True, add_generation_prompt=prompt, return_dict=True, return_tensors="pt", **dated
         )
     )
 
@@ -71,7 +76,7 @@ def answer_labels(processor: Any, messages: Sequence[Message], images: Path) -> 
 def _inputs_of_text(processor: Any, messages: list[Message], turn: Turn) -> dict[str, Any]:
     """As the processor's chat method makes them, for the last prompt with the answer behind it."""
     text = processor.apply_chat_template(messages[:-1], add_generation_prompt=True)
-    text += turn.words.format(_words(messages[-1])) + turn.last_end
+    text += turn.words.format(_words(messages[-1])) + turn.last_end + turn.rest
     pictures = [
         part["image"] for message in messages for part in message["content"] if part["type"] == "image"
     ]  # fmt: skip
@@ -104,11 +109,39 @@ def _spans(
             position = next(at for at in range(position, len(ids)) if ids[at : at + len(whole)] == whole) + len(header)
             spans.append((position, position + len(wanted)))
     prompt = processor_inputs(processor, messages[:-1], images, prompt=True)["input_ids"].shape[1]
-    return [*spans, (prompt, len(ids))]
+    return [*spans, (prompt, len(ids) - len(tokens(turn.rest)))]
 
 
 def _words(message: Message) -> str:
     return "".join(part.get("text", "") for part in message["content"])
+
+
+def plain_peft(bench: FamilyBench, modules: Sequence[str]) -> Any:
+    """The base model by plain transformers, with PEFT's LoRA on the linears of these full names."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    base = bench.family.model_class().from_pretrained(bench.files.folder, dtype=torch.float32)
+    config = LoraConfig(r=bench.spec.adapter.rank, lora_alpha=bench.spec.adapter.alpha, target_modules=list(modules))
+    return randomise_adapter(get_peft_model(base, config)).train()
+
+
+def plain_loss(model: Any, processor: Any, rows: Sequence[Sequence[Message]], images: Path) -> Any:
+    """Mean over the answers' tokens of all rows together, each row run alone and without padding."""
+    import torch
+
+    total, tokens = torch.zeros(()), 0
+    for messages in rows:
+        labels = answer_labels(processor, messages, images)[0, 1:]
+        logits = model(**processor_inputs(processor, messages, images, prompt=False)).logits[0, :-1]
+        total = total + torch.nn.functional.cross_entropy(logits, labels, ignore_index=UNLEARNT, reduction="sum")
+        tokens += int((labels != UNLEARNT).sum())
+    return total / tokens
+
+
+def gradients(model: Any) -> dict[str, Any]:
+    """The gradient of every trainable weight, by name."""
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def _content(content: Any, images: Path) -> Any:

@@ -1,8 +1,9 @@
-"""Rows side by side: batches for training (padded right, with labels) and for generation (padded left)."""
+"""Rows side by side: batches for training (padded right, or packed) and for generation (padded left)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -53,6 +54,61 @@ def prompt_batch(examples: Sequence[Example], prepared: Prepared, processor: Any
         left=True,
     )
     return _with_extras(batch, examples, prepared, processor, family)
+
+
+def packed_batch(
+    packs: Sequence[Sequence[Example]], prepared: Prepared, processor: Any, family: Family
+) -> dict[str, Any]:
+    """`input_ids`, `labels` `[B, T]`, `position_ids` `[B, T]` or `[4, B, T]`, and what the family adds: a pack a line.
+
+    Rows of a line are kept apart by positions that begin anew with each, and by nothing else: with an attention mask
+    or a cache, transformers does not look at the positions, and rows see each other without a word. Padding is one more
+    row at the end of the line. A row's first label has no token before it to be predicted from.
+    """
+    lines = [_line(examples, prepared, processor, family) for examples in packs]
+    length = max(len(line.input_ids) for line in lines)
+    pad = pad_id(processor)
+    input_ids = torch.stack([_padded(line.input_ids, length, pad, left=False) for line in lines])
+    labels = torch.stack([_padded(line.labels, length, IGNORED, left=False) for line in lines])
+    positions = torch.stack([_continued(line.positions, length) for line in lines], dim=1)
+    rows = [prepared.pictures.of(example.row) for examples in packs for example in examples]
+    real = torch.arange(length) < torch.tensor([[len(line.input_ids)] for line in lines])
+    text = family.text_inputs(processor, input_ids, real.long(), rows)
+    return {
+        "input_ids": input_ids,
+        "labels": labels,
+        "position_ids": positions if len(positions) > 1 else positions[0],
+        "use_cache": False,
+        **text,
+        **family.image_inputs(rows),
+    }
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The rows of a pack, one after the other."""
+
+    input_ids: torch.Tensor
+    labels: torch.Tensor
+    positions: torch.Tensor
+    """`[K, T]`, see `Family.positions`."""
+
+
+def _line(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> _Line:
+    labels = [example.labels.clone() for example in examples]
+    for row in labels:
+        row[0] = IGNORED
+    positions = [
+        family.positions(processor, example.input_ids, prepared.pictures.of(example.row)) for example in examples
+    ]
+    ids = [example.input_ids for example in examples]
+    return _Line(torch.cat(ids), torch.cat(labels), torch.cat(positions, dim=1))
+
+
+def _continued(positions: torch.Tensor, length: int) -> torch.Tensor:
+    """`positions` `[K, T]` with padding to `length` that counts from 0 as a row does."""
+    padding = torch.arange(length - positions.shape[1]).expand(len(positions), -1)
+    return torch.cat([positions, padding], dim=1)
 
 
 def pad_id(processor: Any) -> int:
