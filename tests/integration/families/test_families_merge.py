@@ -36,9 +36,12 @@ def test_shipped_model_is_the_measured_one(bench: FamilyBench, images: Path, tmp
     _assert_equal(_logits(merged, batch), measured)
     export.write_merged(merged, bench.processor, tmp_path / "merged")
     loaded = bench.family.model_class().from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
-    _assert_equal(_logits(loaded, batch), measured)
+    # Row by row: in a batch, plain transformers lets the rows of some families see one another.
+    _assert_equal(torch.cat([_logits(loaded, bench.batch([number])) for number in range(len(ROWS))]), measured)
 
     processor = AutoProcessor.from_pretrained(tmp_path / "merged")
+    # Phi-4's processor does not take the template that was written beside it; its tokenizer does.
+    processor.chat_template = processor.chat_template or processor.tokenizer.chat_template
     again = processor_inputs(processor, ROWS[1], images, prompt=False)
     before = processor_inputs(bench.processor, ROWS[1], images, prompt=False)
     assert again.keys() == before.keys()

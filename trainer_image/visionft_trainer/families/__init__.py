@@ -10,10 +10,12 @@ from typing import Any
 
 from visionft_trainer.families.base import Family
 from visionft_trainer.families.deepseek_ocr2 import DeepseekOcr2
+from visionft_trainer.families.gemma3 import Gemma3
 from visionft_trainer.families.llava import Llava
 from visionft_trainer.families.llava_next import LlavaNext
 from visionft_trainer.families.llava_onevision import LlavaOnevision
 from visionft_trainer.families.mistral3 import Mistral3
+from visionft_trainer.families.mllama import Mllama
 from visionft_trainer.families.phi4_multimodal import Phi4Multimodal
 from visionft_trainer.families.pixtral import Pixtral
 from visionft_trainer.families.qwen2_5_vl import Qwen25VL
@@ -32,6 +34,8 @@ FAMILIES: tuple[Family, ...] = (
     LlavaOnevision(),
     Pixtral(),
     Mistral3(),
+    Gemma3(),
+    Mllama(),
 )
 
 __all__ = ["FAMILIES", "Family", "find_family"]
