@@ -50,18 +50,19 @@ def render(processor: Any, row: Row, family: Family) -> Rendered:
     prompt = chat.apply(messages[:-1], prompt=True)
     text = chat.apply(messages, prompt=False)
     start, end, ended = chat.answer(prompt, text, messages[-1])
-    text, start, end = prompt + text[start:], len(prompt), len(prompt) + end - start
+    text, last = prompt + text[start:], (len(prompt), len(prompt) + end - start)
     if not ended and processor.tokenizer.eos_token:
-        text = text[:end] + processor.tokenizer.eos_token
-        end = len(text)
+        text = text[: last[1]] + processor.tokenizer.eos_token
+        last = (len(prompt), len(text))
     answers = []
     for index, message in enumerate(row.messages[:-1]):
         if message.role == "assistant":
             after = chat.apply(messages[: index + 1], prompt=False)
-            if not text.startswith(after):
+            start, end, _ = chat.answer(chat.apply(messages[:index], prompt=True), after, messages[index])
+            if not text.startswith(after[:end]):  # what is behind it may end the whole conversation (Phi-4)
                 raise _rewrites()
-            answers.append(chat.answer(chat.apply(messages[:index], prompt=True), after, messages[index])[:2])
-    return Rendered(text, (*answers, (start, end)), prompt)
+            answers.append((start, end))
+    return Rendered(text, (*answers, last), prompt)
 
 
 class _Chat:

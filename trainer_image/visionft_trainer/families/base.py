@@ -100,6 +100,10 @@ class Family(ABC):
     def prepare_model(self, model: Any) -> None:  # noqa: B027 - most families have nothing to mend
         """Mend what would make a row's result depend on the rows beside it; each row alone stays as it is."""
 
+    def adapter_key(self, name: str) -> str:
+        """What a weight of an adapter is called in its file, where PEFT would not find it by its own name."""
+        return name
+
     @abstractmethod
     def placeholder_id(self, processor: Any) -> int:
         """The token that the chat template writes once for each picture."""

@@ -13,8 +13,11 @@ from visionft_trainer.families.base import Family, Linears, Part, refuse_pixel_b
 
 if TYPE_CHECKING:
     import torch
+    from PIL.Image import Image
 
 MAX_ASPECT_RATIO = 200  # far before the short side of the global view (1024 pixels wide) is rounded to nothing
+
+AUTHORS_LANGUAGE = r"(^|model\.)"  # before what transformers keeps in `language_model`
 
 
 class DeepseekOcr2(Family):
@@ -53,6 +56,31 @@ class DeepseekOcr2(Family):
         """Its learnt queries belong to 1024 and 768 pixels; nothing can be bounded."""
         refuse_pixel_bounds(self.name, "views of 1024 x 1024 and tiles of 768 x 768 pixels", min_pixels, max_pixels)
 
+    def prepare_model(self, model: Any) -> None:
+        """Keep transformers 5.23 from renaming the adapter's weights when PEFT loads them.
+
+        Its renaming of the authors' `model.layers` to `model.language_model.layers` also meets the end of the new name,
+        so that adapters would be loaded without their language part, and no word said.
+        """
+        from transformers.conversion_mapping import (
+            get_checkpoint_conversion_mapping,
+            register_checkpoint_conversion_mapping,
+        )
+        from transformers.core_model_loading import WeightRenaming
+
+        (model_type,) = self.model_types
+        mapping = get_checkpoint_conversion_mapping(model_type)  # type: ignore[no-untyped-call]
+        for index, entry in enumerate(mapping):
+            authors, ours = entry._original_source_patterns[0], entry._original_target_patterns[0]
+            if authors.startswith(AUTHORS_LANGUAGE):
+                mended = authors.replace(AUTHORS_LANGUAGE, r"(^|(?<!language_)model\.)")
+                mapping[index] = WeightRenaming(mended, ours)
+        register_checkpoint_conversion_mapping(model_type, mapping, overwrite=True)
+
+    def adapter_key(self, name: str) -> str:
+        """The authors' name for a language layer, which plain PEFT turns into transformers' name."""
+        return name.replace(".model.language_model.", ".model.", 1)
+
     def fits(self, width: int, height: int) -> str | None:
         """Very narrow strips have no short side left in the global view."""
         return too_narrow(width, height, MAX_ASPECT_RATIO)
@@ -60,6 +88,10 @@ class DeepseekOcr2(Family):
     def placeholder_id(self, processor: Any) -> int:
         """`<image>`."""
         return int(processor.image_token_id)
+
+    def process_images(self, processor: Any, images: Sequence[Image]) -> dict[str, torch.Tensor]:
+        """The processor overrules the number of tiles that its image processor was saved with."""
+        return dict(processor.image_processor(images=list(images), return_tensors="pt", **processor.images_kwargs))
 
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """One placeholder for each query of each view, and one for the separator; as the processor counts them."""

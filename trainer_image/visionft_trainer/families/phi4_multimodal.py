@@ -52,6 +52,16 @@ class Phi4Multimodal(Family):
             return f"{width} x {height} pixels has a side below {MIN_SIDE} pixels; pad the picture"
         return too_narrow(width, height, MAX_ASPECT_RATIO)
 
+    def prepare_model(self, model: Any) -> None:
+        """Let patches see each other in both directions, as in the authors' own code.
+
+        transformers 5.23 marks the tower's attention as causal and drops the mask where no patch is padding: a picture
+        that fills its crops (a square one does) is then read from the top left on, unless one beside it has padding.
+        """
+        tower = model.model.embed_tokens_extend.image_embed.img_processor
+        for layer in tower.encoder.layers:
+            layer.self_attn.is_causal = False
+
     def placeholder_id(self, processor: Any) -> int:
         """`<|image|>`."""
         return int(processor.image_token_id)
