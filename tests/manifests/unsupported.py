@@ -20,12 +20,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         for split in ("train", "validation")
         for name, source in SOURCES.items()
     },
-    "spec.dataset.columns": {"dataset": {"format": "vqa", "columns": {"answer": "text"}}},
-    "spec.dataset.promptTemplate": {"dataset": {"format": "vqa", "promptTemplate": "Read: {prompt}"}},
     "spec.dataset.promptTemplates": {"dataset": {"format": "vqa", "promptTemplates": ["Read.", "Say."]}},
-    "spec.dataset.systemPrompt": {"dataset": {"format": "vqa", "systemPrompt": "You read scans."}},
-    "spec.dataset.format": {"dataset": {"format": "captions"}},
-    "spec.dataset.augmentation": {"dataset": {"augmentation": {"blur": True}}},
+    "spec.dataset.format": {"dataset": {"format": "grounding"}},
     "spec.adapter.method": {
         "adapter": {"method": "full"},
         "model": {"quantization": "none"},

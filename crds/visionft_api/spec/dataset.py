@@ -30,7 +30,7 @@ MAX_IMAGE_BYTES = "1Gi"
 
 DatasetFormat = Literal["messages", "conversations", "prompts", "captions", "vqa", "keyValues", "grounding", "columns"]
 OWN_QUESTIONS: tuple[DatasetFormat, ...] = ("messages", "conversations")
-"""Formats whose rows are whole conversations: nothing is put around their texts."""
+"""Formats whose rows are whole conversations: no question or answer is looked for beside them."""
 
 PromptTemplate = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -203,6 +203,11 @@ class LimitsSpec(ApiModel):
     )
 
 
+def _named(dataset: "DatasetSpec", column: str) -> str | None:
+    """The name that the manifest gives a column, None where it gives none."""
+    return None if dataset.columns is None else getattr(dataset.columns, column)
+
+
 def _wraps_or_not(name: str) -> Callable[["DatasetSpec"], bool]:
     return lambda m: m.format not in OWN_QUESTIONS or not getattr(m, name)
 
@@ -225,7 +230,7 @@ class DatasetSpec(ApiModel):
         default=None, description="Column names, where they are not those that the format expects."
     )
     system_prompt: str | None = Field(
-        default=None, min_length=1, max_length=4096, description="System message of each row."
+        default=None, min_length=1, max_length=4096, description="System message of rows that have none."
     )
     prompt_template: str | None = Field(
         default=None,
@@ -260,11 +265,36 @@ class DatasetSpec(ApiModel):
             at="promptTemplates",
         ),
         Rule(
-            cel="self.format != 'columns' || has(self.promptTemplate) || self.promptTemplates.size() > 0",
-            holds=lambda m: m.format != "columns" or m.prompt_template is not None or bool(m.prompt_templates),
+            cel="self.format != 'columns' || has(self.promptTemplate) || self.promptTemplates.size() > 0 || "
+            "(has(self.columns) && has(self.columns.prompt))",
+            holds=lambda m: (
+                m.format != "columns" or bool(m.prompt_template or m.prompt_templates or _named(m, "prompt"))
+            ),
             message='rows of format "{format}" have no question; set promptTemplate to one, with the names of columns '
-            "in braces where values go",
+            "in braces where values go, or columns.prompt",
             at="format",
+        ),
+        Rule(
+            cel=f"!(self.format in {list(OWN_QUESTIONS)}) || !has(self.columns) || "
+            "!(has(self.columns.prompt) || has(self.columns.answer))",
+            holds=lambda m: m.format not in OWN_QUESTIONS or not (_named(m, "prompt") or _named(m, "answer")),
+            message='prompt and answer would be ignored: rows of format "{format}" are whole conversations; name the '
+            "column of the image only, or use another format",
+            at="columns",
+        ),
+        Rule(
+            cel="self.format == 'grounding' || !has(self.columns) || !has(self.columns.boxes)",
+            holds=lambda m: m.format == "grounding" or not _named(m, "boxes"),
+            message='boxes "{columns.boxes}" would be ignored: rows of format "{format}" have none; remove it, or use '
+            "format grounding",
+            at="columns",
+        ),
+        Rule(
+            cel="self.format != 'grounding' || !has(self.columns) || !has(self.columns.answer)",
+            holds=lambda m: m.format != "grounding" or not _named(m, "answer"),
+            message='answer "{columns.answer}" would be ignored: in format grounding the boxes are the answer; remove '
+            "it",
+            at="columns",
         ),
         *(
             Rule(
@@ -275,8 +305,6 @@ class DatasetSpec(ApiModel):
                 at=shown,
             )
             for name, shown, unset in (
-                ("columns", "columns", "!has(self.columns)"),
-                ("system_prompt", "systemPrompt", "!has(self.systemPrompt)"),
                 ("prompt_template", "promptTemplate", "!has(self.promptTemplate)"),
                 ("prompt_templates", "promptTemplates", "self.promptTemplates.size() == 0"),
             )

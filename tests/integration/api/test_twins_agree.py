@@ -189,6 +189,11 @@ PAIRS: list[dict[str, Any]] = [
     *({"training.earlyStopping": {}, "evaluation.every": a} for a in (1, ABSENT)),
     *({"dataset.format": a, "dataset.promptTemplate": "{a}"} for a in ("messages", "vqa", "columns")),
     *({"dataset.format": a, "dataset.promptTemplates": ["{a}"]} for a in ("conversations", "columns")),
+    *(
+        {"dataset.format": a, "dataset.columns": {b: "c"}}
+        for a in ("messages", "columns", "grounding", "vqa")
+        for b in ("image", "prompt", "answer", "boxes")
+    ),
     *({"dataset.format": "vqa", "dataset.promptTemplates": a, "dataset.promptTemplate": "b"} for a in ([], ["a"])),
     *(
         {"adapter.method": "full", "model.quantization": a, "output.adapter": b, "output.merged": c}
