@@ -10,7 +10,7 @@ from visionft_api.status import VisionFineTuneStatus
 
 from visionft_operator.reconcile.conditions import Said
 from visionft_operator.reconcile.observed import Observed
-from visionft_operator.reconcile.situation import Situation, first_start, held, with_job
+from visionft_operator.reconcile.situation import Situation, first_start, held, with_job, without_job
 from visionft_operator.reconcile.views import JobView
 
 MAX_OBSTACLE = 3000
@@ -35,7 +35,9 @@ def with_check(o: Observed, run: int, job: JobView) -> Situation:
     found = with_job(o, run, job, first_start(pods))
     sayings = dict(found.sayings)
     if job.is_true("Complete"):
-        return Situation(_passed(run), result=found.result, failure=found.failure, again_after=0.0)
+        suspended = o.resource.spec.run_policy.suspend
+        sayings = {**without_job(run, suspended=suspended, leaving="", refusal=None).sayings, **_passed(run)}
+        return Situation(sayings, result=found.result, failure=found.failure, again_after=0.0)
     if found.ended is not None:
         why = sayings[ConditionType.SUCCEEDED]
         sayings[ConditionType.SUCCEEDED] = why._replace(
@@ -57,11 +59,7 @@ def with_check(o: Observed, run: int, job: JobView) -> Situation:
 
 def _passed(run: int) -> dict[ConditionType, Said]:
     message = f"The data of run {run} can be trained on; status.data says what was found."
-    return {
-        ConditionType.DATA_CHECKED: Said("True", Reason.CHECK_PASSED, message),
-        ConditionType.QUEUED: Said("True", Reason.WAITING_FOR_POD, "The data is checked; the run's Job comes next."),
-        ConditionType.RUNNING: Said("False", Reason.NOT_STARTED, f"Run {run} has no pod that trains yet."),
-    }
+    return {ConditionType.DATA_CHECKED: Said("True", Reason.CHECK_PASSED, message)}
 
 
 def _under_way(run: int, job: JobView, sayings: Mapping[ConditionType, Said]) -> Said:
