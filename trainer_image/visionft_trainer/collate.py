@@ -10,22 +10,27 @@ import torch
 
 from visionft_trainer.families import Family
 from visionft_trainer.order import Unit
+from visionft_trainer.pictures import ImageTensors
 from visionft_trainer.preprocess import IGNORED, Example, Prepared
 
-Batch = dict[str, torch.Tensor]
+Batch = dict[str, Any]
 
 
 class Collator:
     """Turns units of a prepared split into a training batch; see `feed`."""
 
-    def __init__(self, prepared: Prepared, processor: Any, family: Family) -> None:
+    def __init__(self, prepared: Prepared, processor: Any, family: Family, *, packed: bool = False) -> None:
         self._prepared = prepared
         self._processor = processor
         self._family = family
+        self._packed = packed
 
     def __call__(self, units: Sequence[Unit]) -> Batch:
         """The batch of these units' rows. What is random about a row follows from the seed, the epoch and the row."""
-        examples = [self._prepared.examples[row] for unit in units for row in unit.rows]
+        packs = [[self._prepared.examples[row] for row in unit.rows] for unit in units]
+        if self._packed:
+            return packed_batch(packs, self._prepared, self._processor, self._family)
+        examples = [example for pack in packs for example in pack]
         return training_batch(examples, self._prepared, self._processor, self._family)
 
 
@@ -58,7 +63,7 @@ def prompt_batch(examples: Sequence[Example], prepared: Prepared, processor: Any
 
 def packed_batch(
     packs: Sequence[Sequence[Example]], prepared: Prepared, processor: Any, family: Family
-) -> dict[str, Any]:
+) -> Batch:
     """`input_ids`, `labels` `[B, T]`, `position_ids` `[B, T]` or `[4, B, T]`, and what the family adds: a pack a line.
 
     Rows of a line are kept apart by positions that begin anew with each, and by nothing else: with an attention mask
@@ -71,7 +76,7 @@ def packed_batch(
     input_ids = torch.stack([_padded(line.input_ids, length, pad, left=False) for line in lines])
     labels = torch.stack([_padded(line.labels, length, IGNORED, left=False) for line in lines])
     positions = torch.stack([_continued(line.positions, length) for line in lines], dim=1)
-    rows = [prepared.pictures.of(example.row) for examples in packs for example in examples]
+    rows = [images for line in lines for images in line.images]
     real = torch.arange(length) < torch.tensor([[len(line.input_ids)] for line in lines])
     text = family.text_inputs(processor, input_ids, real.long(), rows)
     return {
@@ -92,17 +97,18 @@ class _Line:
     labels: torch.Tensor
     positions: torch.Tensor
     """`[K, T]`, see `Family.positions`."""
+    images: list[ImageTensors]
+    """Of each row."""
 
 
 def _line(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> _Line:
     labels = [example.labels.clone() for example in examples]
     for row in labels:
         row[0] = IGNORED
-    positions = [
-        family.positions(processor, example.input_ids, prepared.pictures.of(example.row)) for example in examples
-    ]
     ids = [example.input_ids for example in examples]
-    return _Line(torch.cat(ids), torch.cat(labels), torch.cat(positions, dim=1))
+    images = [prepared.pictures.of(example.row) for example in examples]
+    positions = [family.positions(processor, row, tensors) for row, tensors in zip(ids, images, strict=True)]
+    return _Line(torch.cat(ids), torch.cat(labels), torch.cat(positions, dim=1), images)
 
 
 def _continued(positions: torch.Tensor, length: int) -> torch.Tensor:
