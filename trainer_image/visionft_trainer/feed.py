@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from visionft_trainer.collate import Batch
 from visionft_trainer.distributed import Team
 from visionft_trainer.order import Order, Unit, share
+from visionft_trainer.packing import pack
 from visionft_trainer.preprocess import IGNORED, Prepared
 
 Collate = Callable[[Sequence[Unit]], Batch]
@@ -61,12 +62,15 @@ class Units:
 
     def unit(self, epoch: int, number: int) -> Unit:
         """Unit `number` as it is met in `epoch`."""
-        return Unit(epoch, (number,) if self.packs is None else tuple(int(row) for row in self.packs[number]))
+        return Unit(epoch, (number,) if self.packs is None else tuple(self.packs[number]))
 
 
-def units_of(prepared: Prepared) -> Units:
-    """The units of a split: its rows."""
-    return Units(prepared.lengths)
+def units_of(prepared: Prepared, pack_tokens: int | None = None) -> Units:
+    """The units of a split: its rows, or packs of them with at most `pack_tokens` tokens each."""
+    if pack_tokens is None:
+        return Units(prepared.lengths)
+    packs = pack(prepared.lengths, pack_tokens)
+    return Units(packs.lengths, packs)
 
 
 class Steps(Sampler[list[tuple[int, Unit]]]):
