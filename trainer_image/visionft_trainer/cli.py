@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "check":
             check.check(run_file, settings, progress, sys.stdout, arguments.json)
+            stop.ignore()
+            _close(listeners)
+            report.write_termination(settings.termination_log, report.checked_message(run_file.run, progress.snapshot))
             return ExitCode.SUCCESS
         result = pipeline.run(run_file, settings, progress, stop)
         stop.ignore()  # what is done is done; the last word is not to be cut
@@ -82,7 +85,7 @@ def load(path: Path) -> RunFile:
 def _listeners(arguments: argparse.Namespace, settings: Settings) -> list[Listener]:
     listeners: list[Listener] = [open_console(quiet=arguments.quiet)]
     sender = HttpsSender.from_settings(settings)
-    if sender is not None and arguments.command == "run":
+    if sender is not None:
         listeners.append(Reporter(sender, report.compose_report))
     return listeners
 

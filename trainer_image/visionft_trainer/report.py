@@ -123,6 +123,18 @@ def success_message(result: Result) -> TerminationMessage:
     )
 
 
+def checked_message(run: int, snapshot: Snapshot) -> TerminationMessage:
+    """The last word of a check that found nothing to stop a run for."""
+    return TerminationMessage(
+        run=run,
+        exit_code=ExitCode.SUCCESS,
+        reason=Reason.COMPLETED,
+        message="The data can be trained on.",
+        stage=snapshot.stage,
+        data=snapshot.data,
+    )
+
+
 def failure_message(run: int, code: int, message: str, snapshot: Snapshot, detail: str | None) -> TerminationMessage:
     """The last word of a run that did not come to its end."""
     return TerminationMessage(

@@ -144,6 +144,32 @@ def test_check_tells_what_would_be_trained_on(start: Start, output: Path, tmp_pa
     assert list(output.iterdir()) == []
 
 
+def test_check_in_a_pod_reports_and_leaves_what_it_found(start: Start, output: Path, tmp_path: Path) -> None:
+    run_file, log, pods = tmp_path / "run.json", tmp_path / "termination-log", tmp_path / "pvc"
+    run_file.write_text(tiny_run(tmp_path, uid="u-1", dataset={"limits": {"maxTokens": 80}}).to_text())
+    pods.mkdir()
+    with serve(tmp_path / "tls") as server:
+        process = start(
+            "check",
+            run_file,
+            "--device=cpu",
+            pod=pods,
+            VISIONFT_TERMINATION_LOG=str(log),
+            VISIONFT_REPORT_URL=server.url,
+            VISIONFT_REPORT_CA_FILE=str(tmp_path / "tls" / "ca.crt"),
+        )
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        assert server.requests[-1][1]["report"]["data"]["train"]["rows"] == 23
+    message = decode(log.read_bytes())
+    assert message is not None
+    assert (message.run, message.exit_code, message.reason) == (1, 0, "Completed")
+    assert message.data is not None
+    assert message.data.train is not None
+    assert sum((message.data.train.dropped or {}).values()) == 1
+    assert list(output.iterdir()) == []
+
+
 def test_help_names_commands_and_exit_codes(start: Start) -> None:
     command = [sys.executable, "-m", "visionft_trainer", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
