@@ -16,7 +16,7 @@ from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
-from visionft_trainer import atomic, batching, data_stage, folder, ingest, libraries
+from visionft_trainer import atomic, batching, data_stage, folder, ingest, libraries, packing
 from visionft_trainer.data_report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
@@ -93,6 +93,7 @@ def _train(
             "old data back, or set spec.runPolicy.rerun to a new text to begin the next run with the new data."
         )
     files = model_source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
+    packing.check(spec.training, files.family)
     resolved = Resolved(model_revision=files.revision, dataset_digest=data.digest, spec_hash=run_file.spec_hash)
     with writing_to(place.resolved):
         atomic.write_text(place.resolved, resolved.model_dump_json(by_alias=True, exclude_none=True) + "\n")
