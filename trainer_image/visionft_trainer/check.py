@@ -8,7 +8,7 @@ from typing import TextIO
 from visionft_api.run_file import RunFile
 from visionft_api.status import Stage
 
-from visionft_trainer import data_stage, ingest, libraries
+from visionft_trainer import data_stage, ingest, libraries, packing
 from visionft_trainer.data_report.model import DataReport
 from visionft_trainer.data_report.table import print_report
 from visionft_trainer.errors import writing_to
@@ -38,6 +38,7 @@ def _examine(run_file: RunFile, settings: Settings, progress: Progress, scratch:
     data = ingest.ingest(spec, settings, scratch, progress.tick)
     found = data_stage.inspect(data, spec, progress)
     files = model_source.locate(spec.model, settings)
+    packing.check(spec.training, files.family)
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
     from visionft_trainer import load
