@@ -76,7 +76,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     ),
     Unsupported("spec.training.groupByLength", lambda s: s.training.group_by_length or None, "set it to false"),
     Unsupported("spec.training.sharding", lambda s: _unusual(s.training.sharding, "auto"), "use auto"),
-    Unsupported("spec.training.packing", lambda s: s.training.packing or None, "set it to false"),
     Unsupported(
         "spec.training.earlyStopping", lambda s: s.training.early_stopping, "remove it and choose epochs or maxSteps"
     ),
