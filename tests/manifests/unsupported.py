@@ -35,7 +35,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "spec.training.scheduler": {"training": {"scheduler": "polynomial"}},
     "spec.training.groupByLength": {"training": {"groupByLength": True}},
     "spec.training.sharding": {"training": {"sharding": "ddp"}},
-    "spec.training.packing": {"training": {"packing": True}},
     "spec.training.earlyStopping": {"training": {"earlyStopping": {}}, "evaluation": {"every": 10}},
     "spec.drift": {"drift": {"schedule": "@daily"}},
     "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
