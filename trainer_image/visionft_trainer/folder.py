@@ -4,6 +4,7 @@
     owner.json      which resource and run this is; another resource is refused
     resolved.json   the model revision and the data that the run began with; a later pod goes on with the same
     data-report.json  what was found in the data, before the model is loaded
+    sources.json    the commits of the hub's data sets that the run began with
     baseline.json   how the base model answers; measured once, also when the run is interrupted
     checkpoints/    what an interrupted run resumes from
     adapter/        the LoRA weights           } each written whole
@@ -89,6 +90,11 @@ class RunFolder:
     def resolved(self) -> Path:
         """File of what the run began with."""
         return self.path / "resolved.json"
+
+    @property
+    def sources(self) -> Path:
+        """File of the commits of the hub's data sets that the run began with."""
+        return self.path / "sources.json"
 
     @property
     def data_report(self) -> Path:

@@ -31,6 +31,7 @@ from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
 from visionft_trainer.shapes import SHAPES, Context
 from visionft_trainer.sources import data
+from visionft_trainer.sources.revisions import Revisions
 
 SPELT_OUT_ROWS = 5  # bad rows in the error; the rest are counted
 PARCEL_ROWS = 32  # rows that one thread looks at in one go
@@ -83,13 +84,25 @@ class Dataset:
         return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def ingest(spec: VisionFineTuneSpec, settings: Settings, scratch: Scratch, tick: Tick = lambda done: None) -> Dataset:
-    """Read train and validation data. Raises `BadConfigError` (place) or `BadDatasetError` (content)."""
+def ingest(
+    spec: VisionFineTuneSpec,
+    settings: Settings,
+    scratch: Scratch,
+    tick: Tick = lambda done: None,
+    revisions: Revisions | None = None,
+) -> Dataset:
+    """Read train and validation data; `revisions` has the commits that the run began with.
+
+    Raises `BadConfigError` (place), `BadDatasetError` (content), or `RunError` for a source that cannot be reached.
+    """
+    revisions = revisions or Revisions()
     workers = worker_count(spec.resources)
-    train = read_split("train", spec.dataset.train, spec.dataset, settings, scratch, tick, workers)
+    train = read_split("train", spec.dataset.train, spec.dataset, settings, scratch, tick, workers, revisions)
     validation = None
     if spec.dataset.validation is not None:
-        validation = read_split("validation", spec.dataset.validation, spec.dataset, settings, scratch, tick, workers)
+        validation = read_split(
+            "validation", spec.dataset.validation, spec.dataset, settings, scratch, tick, workers, revisions
+        )
     return Dataset(train, validation)
 
 
@@ -101,9 +114,11 @@ def read_split(
     scratch: Scratch,
     tick: Tick = lambda done: None,
     workers: int = 1,
+    revisions: Revisions | None = None,
 ) -> Split:
     """Read the rows of one source and all images that they name; `workers` threads look at images."""
-    local = data.fetch(source, settings, f"spec.dataset.{name}")
+    downloads = scratch.file(f"{name}.source")
+    local = data.fetch(source, settings, f"spec.dataset.{name}", downloads, revisions or Revisions())
     rules = ImageRules(local.folder, parse_size(dataset.image.max_bytes))
     title = local.place.name
     with (
@@ -113,13 +128,13 @@ def read_split(
     ):
         warnings.simplefilter("ignore")  # Pillow's on odd pictures, which are read or refused; set once for all threads
         reading = _Reading(dataset, rules, title, tick, workers, blobs, facts)
-        records = containers.read(local.place, local.folder)
+        records = containers.read(local.place, local.folder, local.files)
         rows = DiskList.write(scratch.file(f"{name}.rows"), reading.sound(records))
     dropped = reading.dropped
     if dropped.total and (dataset.bad_rows == "Refuse" or not rows):
         raise BadDatasetError(_summary(name, title, dropped, len(rows)))
     if not rows:
-        raise BadDatasetError(f"{name} data {title} has no rows; write one JSON object a line.")
+        raise BadDatasetError(f"{name} data {title} has no rows; write at least one.")
     return Split(name, title, rows, rules, reading.digest(), facts.facts, dropped)
 
 

@@ -26,6 +26,7 @@ from visionft_trainer.scratch import Scratch, scratch_folder
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 from visionft_trainer.sources import model as model_source
+from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _train(
 
     progress.enter(Stage.INGEST)
     begun = _read_resolved(place)
-    data = ingest.ingest(spec, settings, scratch, progress.tick)
+    data = ingest.ingest(spec, settings, scratch, progress.tick, Revisions(place.sources))
     found = data_stage.inspect(data, spec, progress)
     if begun is not None and begun.dataset_digest != data.digest:
         raise BadDatasetError(

@@ -233,7 +233,7 @@ def test_scheme_of_a_data_uri_in_capitals(folder: Path, tmp_path: Path, start: s
 
 def test_data_file_is_a_pipe(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "train.jsonl")
-    with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
+    with pytest.raises(BadDatasetError, match=r"name a data file, a folder of data files or pictures"):
         ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
@@ -244,8 +244,8 @@ def test_data_file_becomes_a_pipe(folder: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_data_file_is_a_folder(folder: Path, tmp_path: Path) -> None:
-    (folder / "train.jsonl" / data.DATA_FILE).mkdir(parents=True)
-    with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
+    (folder / "train.jsonl" / "empty").mkdir(parents=True)
+    with pytest.raises(BadDatasetError, match=r"train\.jsonl holds no data: no file that ends in \.jsonl, .*, and no picture"):
         ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
@@ -278,7 +278,7 @@ def test_empty_file(folder: Path, tmp_path: Path, text: str, complaint: str) -> 
 def test_missing_file_and_folder_form(folder: Path, tmp_path: Path) -> None:
     settings = Settings(claims={DATA_CLAIM: folder})
     train = {"pvc": {"claimName": DATA_CLAIM, "path": "lines"}}
-    with pytest.raises(BadDatasetError, match=r"name a JSONL file, or a folder with data\.jsonl in it"):
+    with pytest.raises(BadDatasetError, match=r"name a data file, a folder of data files or pictures"):
         ingested(tiny_spec(tmp_path, dataset={"train": train}), settings)
     write_numbers(folder / "lines", "data.jsonl", 2)
     assert len(ingested(tiny_spec(tmp_path, dataset={"train": train}), settings).train.rows) == 2

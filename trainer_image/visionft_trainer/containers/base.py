@@ -10,6 +10,10 @@ from typing import Any
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.rows import BadRowError, Where
 
+MAX_ROW_BYTES = 64 * 2**20  # one row, pictures inside it included
+MAX_ROW = f"{MAX_ROW_BYTES // 2**20} MiB"
+TOO_LONG = f"is longer than {MAX_ROW}: put the images into files beside the data file"
+
 
 @dataclass(frozen=True)
 class Record:

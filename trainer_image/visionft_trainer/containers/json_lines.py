@@ -10,12 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from visionft_trainer.containers.base import Record, attempt, unreadable
+from visionft_trainer.containers.base import MAX_ROW_BYTES, TOO_LONG, Record, attempt, unreadable
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.plain_files import open_plain
 from visionft_trainer.rows import BadRowError, Where
-
-MAX_LINE_BYTES = 64 * 2**20  # one row, data URIs included
 
 
 def read_json_lines(file: Path, root: Path) -> Iterator[Record]:
@@ -30,13 +28,10 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with open_plain(file) as stream:
             number = 0
-            while raw := stream.readline(MAX_LINE_BYTES + 1):
+            while raw := stream.readline(MAX_ROW_BYTES + 1):
                 number += 1
-                if len(raw) > MAX_LINE_BYTES:
-                    raise BadDatasetError(
-                        f"{file.name} row {number} is longer than {MAX_LINE_BYTES // 2**20} MiB: put the images into "
-                        "files beside the data file, or write one JSON object a line."
-                    )
+                if len(raw) > MAX_ROW_BYTES:
+                    raise BadDatasetError(f"{file.name} row {number} {TOO_LONG}, or write one JSON object a line.")
                 if number == 1:
                     raw = raw.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with it
                 if raw.strip():
@@ -66,4 +61,9 @@ def parse_json(raw: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise BadRowError("", f"holds {name}, which is not JSON; use a number or null")
+    raise no_constant(name)
+
+
+def no_constant(name: str) -> BadRowError:
+    """The error for NaN and Infinity, which Python writes and JSON does not know."""
+    return BadRowError("", f"holds {name}, which is not JSON; use a number or null")

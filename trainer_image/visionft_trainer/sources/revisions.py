@@ -1,0 +1,39 @@
+"""Which commits of the hub's data sets a run began with, so that a moved branch changes nothing for a later pod."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from visionft_trainer import atomic
+from visionft_trainer.errors import writing_to
+
+
+class Revisions:
+    """Commits by the field of the manifest that they were resolved from; kept in `file`, where there is one."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._commits = _read(file) if file is not None else {}
+
+    def get(self, field: str) -> str | None:
+        """The commit that the run began with; None before that."""
+        return self._commits.get(field)
+
+    def keep(self, field: str, commit: str) -> None:
+        """Remember `commit`. Raises `StorageFailedError`."""
+        if self._commits.get(field) == commit:
+            return
+        self._commits[field] = commit
+        if self._file is not None:
+            with writing_to(self._file):
+                atomic.write_text(self._file, json.dumps(self._commits, indent=2) + "\n")
+
+
+def _read(file: Path) -> dict[str, str]:
+    """What an earlier pod has kept; nothing where there is none."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(field): str(commit) for field, commit in stored.items()} if isinstance(stored, dict) else {}
