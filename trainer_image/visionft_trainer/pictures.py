@@ -32,8 +32,13 @@ class Pictures:
         self._processor = processor
         self._family = family
         self._rules = rules
+        self._budget = budget
         self._left = budget
         self._kept: dict[Where, ImageTensors] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To other processes they go without what is kept."""
+        return type(self), (self._processor, self._family, self._rules, self._budget)
 
     def of(self, row: Row) -> ImageTensors:
         """The tensors of `row`'s pictures. Raises `UnfitPictureError` for a size that the family cannot encode."""
