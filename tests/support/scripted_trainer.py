@@ -1,7 +1,8 @@
 """A trainer that does what its environment says, so that a test of the operator need not train.
 
-It is started as `python scripted_trainer.py visionft-trainer run RUN_FILE` (an image of the sandbox's node) and knows
-nothing but the contract between operator and trainer: run file, output claim, reports, termination message, SIGTERM.
+It is started as `python scripted_trainer.py visionft-trainer run RUN_FILE` (an image of the sandbox's node), or with
+check in place of run, and knows nothing but the contract between operator and trainer: run file, output claim, reports,
+termination message, SIGTERM.
 
     SCRIPT_REPORTS    reports to send, one every SCRIPT_PAUSE seconds ("0", "0.2")
     SCRIPT_HOLD       "1": then go on reporting until the file `release` is in the run's output folder
@@ -10,6 +11,12 @@ nothing but the contract between operator and trainer: run file, output claim, r
     SCRIPT_MESSAGE    sentence of the termination message
     SCRIPT_CER        CER of the tuned model ("0.04"); "" leaves the evaluation out
     SCRIPT_SILENT     "1": no termination message and no report
+    SCRIPT_DATA       what the check of the data has found, as JSON: goes into reports and the termination message
+    SCRIPT_ESTIMATE   what the run is expected to need, as JSON: likewise
+    SCRIPT_PROBE      "1": leave in `probe.json` the variables VISIONFT_* and the files below the ConfigMaps' folder
+
+A check has its own settings, with the same meaning: SCRIPT_CHECK_HOLD (until `release-check` is there),
+SCRIPT_CHECK_EXIT and SCRIPT_CHECK_MESSAGE. It counts its attempts in `checks`.
 """
 
 from __future__ import annotations
@@ -25,6 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+COMMAND = sys.argv[2]
 RUN_FILE = Path(sys.argv[3])
 RUN = json.loads(RUN_FILE.read_text())
 ENV = os.environ
@@ -32,6 +40,11 @@ SILENT = ENV.get("SCRIPT_SILENT") == "1"
 HOLD_PAUSE = 0.5
 """The report server takes two reports a second in the long run."""
 CER = ENV.get("SCRIPT_CER", "0.04")
+FINDINGS = {
+    name: json.loads(ENV[variable])
+    for name, variable in (("data", "SCRIPT_DATA"), ("estimate", "SCRIPT_ESTIMATE"))
+    if variable in ENV
+}
 
 
 def output_folder() -> Path:
@@ -61,11 +74,12 @@ def finish(code: int, text: str) -> None:
             "exitCode": code,
             "reason": "Completed",
             "message": text,
-            "evaluation": evaluation() if code == 0 else None,
+            **FINDINGS,
+            "evaluation": evaluation() if code == 0 and COMMAND == "run" else None,
             "artifacts": [
                 {"kind": "adapter", "uri": "pvc://out/adapter", "digest": "sha256:" + "a" * 64, "size": 12345}
             ]
-            if code == 0
+            if code == 0 and COMMAND == "run"
             else None,
         }
         Path(ENV["VISIONFT_TERMINATION_LOG"]).write_text(json.dumps(message))
@@ -87,6 +101,7 @@ def report(sequence: int, percent: int, stage: str, **more: Any) -> None:
         "stage": stage,
         "sentAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "progress": {"percent": percent, "step": sequence, "totalSteps": 100, "loss": f"{3 / sequence:.3f}"},
+        **FINDINGS,
         **more,
     }
     request = urllib.request.Request(
@@ -104,16 +119,46 @@ def report(sequence: int, percent: int, stage: str, **more: Any) -> None:
         print(f"report {sequence} not delivered: {error}", flush=True)
 
 
+def count(file: Path) -> int:
+    """How many times this was called for this file before."""
+    before = int(file.read_text()) if file.exists() else 0
+    file.write_text(str(before + 1))
+    return before
+
+
+def probe() -> None:
+    """Leave what the operator has given this pod."""
+    root = Path(ENV["VISIONFT_CONFIGMAP_ROOT"])
+    variables = {name: value for name, value in ENV.items() if name.startswith(("VISIONFT_", "HF_TOKEN", "TMPDIR"))}
+    files = {str(file.relative_to(root)): file.read_text() for file in root.glob("*/*") if file.is_file()}
+    (FOLDER / "probe.json").write_text(json.dumps({"variables": variables, "files": files}))
+
+
+def check() -> None:
+    """Be the check that comes before the training."""
+    print(f"check {count(FOLDER / 'checks') + 1}", flush=True)
+    sequence = 1
+    report(sequence, 1, "ingest")
+    while ENV.get("SCRIPT_CHECK_HOLD") == "1" and not (FOLDER / "release-check").exists():
+        sequence += 1
+        report(sequence, 1, "preprocess")
+        time.sleep(HOLD_PAUSE)
+    finish(int(ENV.get("SCRIPT_CHECK_EXIT", "0")), ENV.get("SCRIPT_CHECK_MESSAGE", "The data can be trained on."))
+
+
 def main() -> None:
     """Do what the environment says."""
     signal.signal(signal.SIGTERM, on_sigterm)
-    attempt = int(ATTEMPTS.read_text()) if ATTEMPTS.exists() else 0
-    ATTEMPTS.write_text(str(attempt + 1))
+    if COMMAND == "check":
+        check()
+    if ENV.get("SCRIPT_PROBE") == "1":
+        probe()
+    attempt = count(ATTEMPTS)
     print(f"attempt {attempt + 1}, checkpoint {'found' if CHECKPOINT.exists() else 'absent'}", flush=True)
     failures = [int(code) for code in ENV.get("SCRIPT_FAILURES", "").split(",") if code]
-    pause, count = float(ENV.get("SCRIPT_PAUSE", "0.2")), int(ENV.get("SCRIPT_REPORTS", "1"))
+    pause, reports = float(ENV.get("SCRIPT_PAUSE", "0.2")), int(ENV.get("SCRIPT_REPORTS", "1"))
     sequence = 0
-    for sequence in range(1, count + 1):
+    for sequence in range(1, reports + 1):
         report(sequence, sequence, "train", evaluation={"baseline": {"cer": "0.71"}})
         time.sleep(pause)
     if attempt < len(failures):

@@ -15,10 +15,11 @@ from visionft_api.hashing import spec_hash
 from visionft_api.parse import parse_manifest
 from visionft_api.run_file import load_run_file
 from visionft_operator.build_configmap import build_configmap
-from visionft_operator.build_job import JobSettings, build_job
+from visionft_operator.build_job import JobSettings, build_check_job, build_job
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/resource.yaml"))
+CHILDREN = sorted((path.parent.name, path.name) for path in FOLDER.glob("*/*.yaml") if path.stem != "resource")
 SETTINGS = JobSettings("visionft/trainer:0.1.0", "https://visionft-operator.visionft-system.svc:8443")
 CA = "-----BEGIN CERTIFICATE-----\nnot a real one\n-----END CERTIFICATE-----\n"
 RUN = 3
@@ -40,11 +41,11 @@ def _built(case: str) -> dict[str, dict[str, Any]]:
     return {
         "job.yaml": build_job(resource, RUN, spec_hash(resource.spec), SETTINGS),
         "configmap.yaml": build_configmap(resource, RUN, CA),
+        "check-job.yaml": build_check_job(resource, RUN, spec_hash(resource.spec), SETTINGS),
     }
 
 
-@pytest.mark.parametrize("name", ["job.yaml", "configmap.yaml"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "name"), CHILDREN)
 def test_children_are_as_kept(case: str, name: str) -> None:
     built = _built(case)[name]
     golden = FOLDER / case / name
