@@ -47,11 +47,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
         "copy the model to a claim and use pvc://CLAIM/PATH",
     ),
     Unsupported(
-        "spec.model.quantization",
-        lambda s: "int8" if s.model.quantization == "int8" else None,
-        "use nf4 or none",
-    ),
-    Unsupported(
         "spec.model.trustRemoteCode",
         lambda s: s.model.trust_remote_code or None,
         "use a model whose code is part of transformers",
@@ -62,27 +57,12 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     Unsupported(
         "spec.dataset.format", lambda s: "grounding" if s.dataset.format == "grounding" else None, "use messages"
     ),
-    Unsupported("spec.dataset.augmentation", lambda s: s.dataset.augmentation, "remove it"),
-    Unsupported("spec.adapter.method", lambda s: _unusual(s.adapter.method, "lora"), "use lora"),
-    Unsupported("spec.adapter.layers", lambda s: s.adapter.layers, "use the switches"),
-    Unsupported("spec.adapter.modulesToSave", lambda s: s.adapter.modules_to_save or None, "remove it"),
     Unsupported("spec.training.batchSize", lambda s: _unusual(s.training.batch_size == "auto", False), "use a number"),
     Unsupported("spec.training.effectiveBatchSize", lambda s: s.training.effective_batch_size, "use batchSize"),
-    Unsupported("spec.training.optimizer", lambda s: _unusual(s.training.optimizer, "adamw"), "use adamw"),
-    Unsupported(
-        "spec.training.scheduler",
-        lambda s: None if s.training.scheduler in ("linear", "cosine", "constant") else s.training.scheduler,
-        "use cosine",
-    ),
-    Unsupported("spec.training.groupByLength", lambda s: s.training.group_by_length or None, "set it to false"),
     Unsupported("spec.training.sharding", lambda s: _unusual(s.training.sharding, "auto"), "use auto"),
-    Unsupported(
-        "spec.training.earlyStopping", lambda s: s.training.early_stopping, "remove it and choose epochs or maxSteps"
-    ),
     Unsupported("spec.drift", lambda s: s.drift, "remove it"),
     Unsupported("spec.output.s3", lambda s: s.output.s3, "use pvc"),
     Unsupported("spec.output.oci", lambda s: s.output.oci, "use pvc"),
-    Unsupported("spec.resources.gpus", lambda s: s.resources.gpus if s.resources.gpus > 1 else None, "set it to 1"),
     Unsupported("spec.resources.nodes", lambda s: s.resources.nodes if s.resources.nodes > 1 else None, "set it to 1"),
     Unsupported("spec.queue", lambda s: s.queue, "remove it"),
     Unsupported("spec.profileRef", lambda s: s.profile_ref, "remove it and write the settings here"),

@@ -27,7 +27,7 @@ class Collator:
 
     def __call__(self, units: Sequence[Unit]) -> Batch:
         """The batch of these units' rows. What is random about a row follows from the seed, the epoch and the row."""
-        packs = [[self._prepared.examples[row] for row in unit.rows] for unit in units]
+        packs = [[self._prepared.met(row, unit.epoch) for row in unit.rows] for unit in units]
         if self._packed:
             return packed_batch(packs, self._prepared, self._processor, self._family)
         examples = [example for pack in packs for example in pack]
@@ -61,9 +61,7 @@ def prompt_batch(examples: Sequence[Example], prepared: Prepared, processor: Any
     return _with_extras(batch, examples, prepared, processor, family)
 
 
-def packed_batch(
-    packs: Sequence[Sequence[Example]], prepared: Prepared, processor: Any, family: Family
-) -> Batch:
+def packed_batch(packs: Sequence[Sequence[Example]], prepared: Prepared, processor: Any, family: Family) -> Batch:
     """`input_ids`, `labels` `[B, T]`, `position_ids` `[B, T]` or `[4, B, T]`, and what the family adds: a pack a line.
 
     Rows of a line are kept apart by positions that begin anew with each, and by nothing else: with an attention mask
@@ -106,7 +104,7 @@ def _line(examples: Sequence[Example], prepared: Prepared, processor: Any, famil
     for row in labels:
         row[0] = IGNORED
     ids = [example.input_ids for example in examples]
-    images = [prepared.pictures.of(example.row) for example in examples]
+    images = [prepared.images(example) for example in examples]
     positions = [family.positions(processor, row, tensors) for row, tensors in zip(ids, images, strict=True)]
     return _Line(torch.cat(ids), torch.cat(labels), torch.cat(positions, dim=1), images)
 
@@ -133,7 +131,7 @@ def _with_extras(
     batch: Batch, examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family
 ) -> Batch:
     """Picture tensors, joined in the rows' order, and the family's tensors over the text."""
-    rows = [prepared.pictures.of(example.row) for example in examples]
+    rows = [prepared.images(example) for example in examples]
     text = family.text_inputs(processor, batch["input_ids"], batch["attention_mask"], rows)
     return batch | text | family.image_inputs(rows)
 

@@ -16,6 +16,7 @@ from visionft_trainer.families import Family
 from visionft_trainer.ingest import Dataset
 from visionft_trainer.progress import Progress
 from visionft_trainer.scratch import Scratch
+from visionft_trainer.variation import Variation
 
 if TYPE_CHECKING:
     from visionft_trainer.preprocess import Prepared
@@ -49,12 +50,24 @@ def prepare(
     """Stage `preprocess`, with `report` made whole.
 
     Raises:
+        BadConfigError: augmentation moves the pictures further than the spec allows.
         BadDatasetError: no row is left.
     """
-    from visionft_trainer.preprocess import preprocess
+    from visionft_trainer.augment.shift import measure_shift
+    from visionft_trainer.preprocess import preprocess, varying
 
     splits = [preprocess(split, spec.dataset, processor, family, scratch, progress.tick) for split in data.splits]
-    whole = with_tokens(report, splits)
+    train = splits[0]
+    shift = None
+    variation = Variation.of(spec.dataset, spec.training.seed, several_wordings=data.train.facts.several_wordings)
+    if variation is not None:
+        if variation.augmentation is not None:
+            rows = train.examples
+            shift = measure_shift(
+                len(rows), lambda index: rows[index].row, train.pictures.open, variation.seed, variation.augmentation
+            )
+        splits[0] = varying(train, variation, spec.dataset, processor, family)
+    whole = with_tokens(report, splits, shift)
     progress.learn(data=summary_of(whole))
     return PreparedData(splits[0], splits[1] if len(splits) > 1 else None, whole)
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from visionft_api.spec import DatasetSpec
 
+from visionft_trainer.boxes import write_boxes
 from visionft_trainer.chat import render
 from visionft_trainer.disk_list import DiskList
 from visionft_trainer.dropped import Dropped, DroppedRows
@@ -23,6 +24,7 @@ from visionft_trainer.ingest import Split
 from visionft_trainer.pictures import ImageTensors, Pictures, UnfitPictureError
 from visionft_trainer.rows import Row
 from visionft_trainer.scratch import Scratch
+from visionft_trainer.variation import Variation
 
 TICK_ROWS = 16  # between two words on the progress
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
@@ -40,6 +42,8 @@ class Example:
     """As `input_ids` where the model is to learn, `IGNORED` elsewhere."""
     prompt_ids: torch.Tensor
     """The tokens before the last answer, for generation."""
+    images: ImageTensors | None = None
+    """Its processed pictures where they are others than the row's own."""
 
 
 class UnfitRowError(Exception):
@@ -64,6 +68,16 @@ class Prepared:
     dropped: DroppedRows
     """Rows that were found sound but do not fit the limits or the model."""
     pictures: Pictures
+    varied: Callable[[Example, int, int], Example] = field(default_factory=lambda: _as_it_is)
+    """What an example is in one epoch; see `varying`."""
+
+    def met(self, index: int, epoch: int) -> Example:
+        """Example `index` as training meets it in `epoch`."""
+        return self.varied(self.examples[index], epoch, index)
+
+    def images(self, example: Example) -> ImageTensors:
+        """The processed pictures of one of the examples."""
+        return self.pictures.of(example.row) if example.images is None else example.images
 
 
 def preprocess(
@@ -91,6 +105,37 @@ def preprocess(
         )
     lengths, answers = (np.frombuffer(noted, dtype=np.int32) for noted in (preparing.lengths, preparing.answers))
     return Prepared(split.name, examples, lengths, answers, preparing.dropped, pictures)
+
+
+def varying(prepared: Prepared, variation: Variation, dataset: DatasetSpec, processor: Any, family: Family) -> Prepared:
+    """`prepared` with rows that differ from epoch to epoch. One that would then no longer fit stays as it is."""
+
+    return replace(prepared, varied=_Varied(prepared.pictures, variation, dataset, processor, family))
+
+
+@dataclass(frozen=True)
+class _Varied:
+    """See `varying`. A class, so that it can travel to the other processes of a run."""
+
+    pictures: Pictures
+    variation: Variation
+    dataset: DatasetSpec
+    processor: Any
+    family: Family
+
+    def __call__(self, example: Example, epoch: int, index: int) -> Example:
+        changed = self.variation.changes_pictures(epoch, index)
+        opened = self.pictures.open(example.row) if changed else []
+        row, images = self.variation.vary(example.row, opened, epoch, index)
+        try:
+            tensors = self.pictures.process(images) if changed else self.pictures.of(example.row)
+            return replace(prepare_row(row, tensors, self.dataset, self.processor, self.family), images=tensors)
+        except (UnfitPictureError, UnfitRowError):
+            return example
+
+
+def _as_it_is(example: Example, epoch: int, index: int) -> Example:
+    return example
 
 
 @dataclass
@@ -142,6 +187,7 @@ def prepare_row(row: Row, images: ImageTensors, dataset: DatasetSpec, processor:
         UnfitRowError: it has more tokens than `spec.dataset.limits` allows.
         ValueError: the text itself holds the token that stands for a picture, or the chat template refuses it.
     """
+    row = write_boxes(row, images, processor, family)
     rendered = render(processor, row, family)
     count = sum(1 for _ in row.pictures)
     tokens = [family.image_token_ids(processor, images, index) for index in range(count)]
@@ -163,7 +209,8 @@ def pack_example(example: Example) -> tuple[Any, ...]:
 def unpack_example(packed: tuple[Any, ...]) -> Example:
     """The reverse of `pack_example`."""
     row, *numbers = packed
-    return Example(row, *(torch.from_numpy(array.astype(np.int64)) for array in numbers))
+    input_ids, labels, prompt_ids = (torch.from_numpy(array.astype(np.int64)) for array in numbers)
+    return Example(row, input_ids, labels, prompt_ids)
 
 
 def _encode(

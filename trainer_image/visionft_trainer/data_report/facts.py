@@ -140,6 +140,8 @@ class Facts:
 
     rows: Table
     pictures: Table
+    several_wordings: bool
+    """Whether a row has a text of which there are others."""
 
 
 class FactsWriter:
@@ -151,17 +153,21 @@ class FactsWriter:
         folder.mkdir()
         self._rows = TableWriter(folder / "rows", ROW)
         self._pictures = TableWriter(folder / "pictures", PICTURE)
+        self._several_wordings = False
 
     def __enter__(self) -> FactsWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.facts = Facts(self._rows.close(), self._pictures.close())
+        self.facts = Facts(self._rows.close(), self._pictures.close(), self._several_wordings)
 
     def note(self, row: Row, pictures: Sequence[PictureFacts], content: bytes) -> None:
         """Note a row whose content has the digest `content`."""
         position, first = len(self._rows), len(self._pictures)
         last = len(row.messages) - 1
+        self._several_wordings |= any(
+            isinstance(part, Text) and bool(part.others) for message in row.messages for part in message.parts
+        )
         question = _words(row.messages[:last]) + b"".join(picture.digest for picture in pictures)
         answers = sum(len(message.text) for message in row.messages if message.role == "assistant")
         characters = sum(len(message.text) for message in row.messages)

@@ -1,0 +1,36 @@
+"""Data sets to look at."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.tiny_spec import DATA_CLAIM, tiny_spec
+from visionft_trainer import ingest
+from visionft_trainer.data_report.build import inspect
+from visionft_trainer.data_report.model import DataReport
+from visionft_trainer.scratch import Scratch
+from visionft_trainer.settings import Settings
+
+Look = Callable[..., DataReport]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where `look` finds train.jsonl, validation.jsonl and pictures."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def look(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Look:
+    """Reads the data of `folder` and gives the report on it; keywords go to `spec.dataset`."""
+
+    def read(**dataset: Any) -> DataReport:
+        place = tmp_path_factory.mktemp("look")
+        spec = tiny_spec(place, dataset=dataset)
+        data = ingest.ingest(spec, Settings(claims={DATA_CLAIM: folder}), Scratch(place))
+        return inspect(data, spec.dataset)
+
+    return read
