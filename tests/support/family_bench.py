@@ -76,12 +76,18 @@ class FamilyBench:
         spec = self.spec.evaluation.model_copy(update={"batch_size": batch_size, "max_new_tokens": max_new_tokens})
         return evaluate.generate(model, self._examples(None), self.rows, spec, self.processor, self.family)
 
-    def trainer(self, model: Any, folder: Path) -> Any:
-        """As the stage `train` makes it."""
+    def step(self, model: Any, folder: Path) -> Any:
+        """The loss of the first optimiser step of the stage `train`; the gradients are left on the weights."""
+        import torch
         from visionft_trainer import batching, train
 
         shape = batching.fixed(self.spec.training, on_gpu=False)
-        return train.build_trainer(model, self.spec, self.rows, None, self.processor, self.family, folder, shape)
+        trainer = train.build_trainer(model, self.spec, self.rows, None, self.processor, self.family, folder, shape)
+        steps = iter(trainer.get_train_dataloader())
+        (work,), tokens = trainer.get_batch_samples(steps, 1, torch.device("cpu"))
+        trainer.current_gradient_accumulation_steps = 1  # as the library's loop does for one `Work` a step
+        model.train()
+        return trainer.training_step(model, work, tokens)
 
     def _examples(self, numbers: Sequence[int] | None) -> list[Any]:
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,27 +13,31 @@ from support.family_bench import FamilyBench, adapted_modules
 from support.family_data import ROWS
 from support.family_reference import gradients, plain_loss, plain_peft
 from visionft_trainer.collate import packed_batch
+from visionft_trainer.packing import pack
 from visionft_trainer.preprocess import IGNORED
 
 pytestmark = pytest.mark.capability("packing")
 TOLERANCE = 1e-6
 ONE_LINE = [[3, 0, 2, 1]]
-TWO_LINES = [[1, 2], [0, 3]]
 
 
-@pytest.mark.parametrize("packs", [ONE_LINE, TWO_LINES], ids=["one-line", "two-lines"])
+@pytest.mark.parametrize(
+    ("lines", "batch_size", "passes"), [(1, 1, 1), (2, 2, 1), (2, 1, 2)], ids=["one-line", "two-lines", "two-passes"]
+)
 def test_packed_rows_learn_as_separate_ones(
-    bench: FamilyBench, images: Path, tmp_path: Path, packs: Sequence[Sequence[int]]
+    bench: FamilyBench, images: Path, tmp_path: Path, lines: int, batch_size: int, passes: int
 ) -> None:
+    budget = int(bench.rows.lengths.sum()) if lines == 1 else _budget_of_two(bench.rows.lengths)
+    bench = bench.having(
+        dataset={"limits": {"maxTokens": budget}},
+        training={"packing": True, "batchSize": batch_size, "gradientAccumulation": passes},
+    )
     tuned = bench.tuned_model()
     plain = plain_peft(bench, adapted_modules(tuned))
     loss = plain_loss(plain, bench.processor, ROWS, images)
     loss.backward()
 
-    trainer = bench.trainer(tuned, tmp_path)
-    inputs, items = trainer.get_batch_samples(iter([bench.packs(packs)]), 1, torch.device("cpu"))
-    trainer.current_gradient_accumulation_steps = 1
-    torch.testing.assert_close(trainer.training_step(tuned, inputs[0], items), loss.detach(), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(bench.step(tuned, tmp_path), loss.detach(), atol=TOLERANCE, rtol=0)
     expected = gradients(plain)
     for name, gradient in gradients(tuned).items():
         torch.testing.assert_close(
@@ -81,8 +85,7 @@ def test_other_forms_let_rows_see_each_other(bench: FamilyBench, spoil: Callable
 
 def test_every_rows_first_label_is_masked(bench: FamilyBench) -> None:
     learnt = [replace(example, labels=example.input_ids) for example in bench.rows.examples]
-    pack = [learnt[number] for number in ONE_LINE[0]]
-    batch = packed_batch([pack], bench.rows, bench.processor, bench.family)
+    batch = packed_batch([[learnt[number] for number in ONE_LINE[0]]], bench.rows, bench.processor, bench.family)
     firsts = [part.start for part in _parts(bench).values()]
     assert (batch["labels"] == IGNORED).nonzero()[:, 1].tolist() == firsts
 
@@ -101,6 +104,11 @@ def test_positions_are_the_models_own(bench: FamilyBench) -> None:
         )
         assert torch.equal(found[0], torch.arange(len(example.input_ids)))
         assert torch.equal(found[1:], expected[:, 0])
+
+
+def _budget_of_two(lengths: Any) -> int:
+    """The least number of tokens a line with which the rows take two lines."""
+    return next(budget for budget in range(int(lengths.max()), int(lengths.sum())) if len(pack(lengths, budget)) == 2)
 
 
 def _parts(bench: FamilyBench) -> dict[int, slice]:
