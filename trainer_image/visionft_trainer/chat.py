@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import Family
-from visionft_trainer.rows import Message, Role, Row, Text
+from visionft_trainer.rows import Boxes, Message, Role, Row, Text
 
 PROBE = "visionft"  # a word that no template writes by itself
 PROBED: dict[Role, tuple[Role, ...]] = {
@@ -74,11 +74,11 @@ class _Chat:
 
     def form(self, message: Message) -> dict[str, Any]:
         """`message` as the template wants it: plain words where it takes them, else a list of parts."""
-        words_only = all(isinstance(part, Text) for part in message.parts)
+        words_only = all(isinstance(part, Text | Boxes) for part in message.parts)
         if words_only and _takes_words(self._processor, self._processor.chat_template, message.role):
             return {"role": message.role, "content": message.text}
         content = [
-            {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"}
+            {"type": "text", "text": part.text} if isinstance(part, Text | Boxes) else {"type": "image"}
             for part in message.parts
         ]
         return {"role": message.role, "content": content}

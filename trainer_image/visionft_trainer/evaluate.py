@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from visionft_api.spec import EvaluationSpec
 
+from visionft_trainer.boxes import decode
 from visionft_trainer.collate import pad_id, prompt_batch
 from visionft_trainer.families import Family
 from visionft_trainer.metrics import measure
@@ -61,7 +62,7 @@ def generate(
     for start in range(0, len(order), spec.batch_size):
         indices = order[start : start + spec.batch_size]
         batch = prompt_batch([examples[index] for index in indices], prepared, processor, family)
-        for index, answer in zip(indices, _answers(model, batch, spec.max_new_tokens, processor), strict=True):
+        for index, answer in zip(indices, _answers(model, batch, spec.max_new_tokens, processor, family), strict=True):
             answers[index] = answer
         tick(start + len(indices), len(order))
     model.train(was_training)
@@ -69,7 +70,9 @@ def generate(
 
 
 @torch.no_grad()  # not inference_mode: what a model caches meanwhile must still serve training
-def _answers(model: Any, batch: dict[str, torch.Tensor], max_new_tokens: int, processor: Any) -> list[str]:
+def _answers(
+    model: Any, batch: dict[str, torch.Tensor], max_new_tokens: int, processor: Any, family: Family
+) -> list[str]:
     from transformers import GenerationConfig
 
     # A configuration of our own: a checkpoint's may sample, or punish repetition, and digits repeat.
@@ -82,4 +85,4 @@ def _answers(model: Any, batch: dict[str, torch.Tensor], max_new_tokens: int, pr
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
     tokens = model.generate(**inputs, generation_config=config)
     written = tokens[:, batch["input_ids"].shape[1] :]
-    return list(processor.tokenizer.batch_decode(written, skip_special_tokens=True))
+    return decode(written, processor, family)

@@ -81,6 +81,8 @@ class Boxes:
     boxes: tuple[Box, ...]
     picture: int = 0
     """Which picture of the row they lie on."""
+    text: str = ""
+    """As the model's family writes them; known when the row is prepared for a model."""
 
 
 Part = Text | Picture | Boxes
@@ -95,8 +97,8 @@ class Message:
 
     @property
     def text(self) -> str:
-        """All words of the message; pictures and boxes left out."""
-        return "".join(part.text for part in self.parts if isinstance(part, Text))
+        """All words of the message, with those of its boxes once a family has written them; pictures left out."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text | Boxes))
 
 
 @dataclass(frozen=True)

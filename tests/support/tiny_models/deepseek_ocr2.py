@@ -68,7 +68,7 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
                 "patch_size": PATCH_PIXELS,
                 "output_channels": 8,
                 "downsample_channels": [16, VISION_WIDTH],
-                "initializer_range": 0.3,
+                "initializer_range": 0.2,
             },
             "encoder_config": {
                 "hidden_size": VISION_WIDTH,
@@ -84,7 +84,7 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     torch.manual_seed(seed)
     model = DeepseekOcr2ForConditionalGeneration(config)
     # As large as the words' embeddings: else the tower's gradients are so large that their last digits say nothing.
-    model.model.multi_modal_projector.weight.data.mul_(0.2)
+    model.model.multi_modal_projector.weight.data.mul_(0.1)
     model.generation_config.eos_token_id = ids[EOS]
     model.generation_config.pad_token_id = ids[PAD]
     model.save_pretrained(folder)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from visionft_trainer.errors import BadConfigError
+from visionft_trainer.families.frames import THOUSANDTHS, Frame, Size
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +77,8 @@ class Family(ABC):
     plain_template: str | None = None
     """The chat template of checkpoints that come without one: the form that their authors' code writes."""
 
+    frame: Frame = THOUSANDTHS
+    """How its checkpoints write boxes."""
     template_variables: Mapping[str, str] = {}
     """What chat templates of this family would otherwise take from their surroundings, such as today's date."""
 
@@ -115,6 +118,11 @@ class Family(ABC):
     @abstractmethod
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """The tokens that stand for picture `index` of a processed row."""
+
+    def seen_size(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> Size | None:
+        """Width and height in pixels at which the model sees picture `index` of a processed row; None where its boxes
+        are not counted in pixels."""
+        return None
 
     def process_images(self, processor: Any, images: Sequence[Image]) -> dict[str, torch.Tensor]:
         """The model's tensors for the pictures of one row (RGB, in order; at least one)."""

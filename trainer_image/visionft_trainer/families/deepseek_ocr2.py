@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionft_trainer.families.base import Family, Linears, Part, refuse_pixel_bounds, too_narrow
+from visionft_trainer.families.frames import DEEPSEEK
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,7 @@ class DeepseekOcr2(Family):
         ),
     }
     encoder_modules = ("model.vision_tower",)
+    frame = DEEPSEEK
     image_tensors = ("pixel_values", "pixel_values_local", "num_local_patches")
     # The form that the authors' code calls "plain": no roles; a prompt starts with its picture on a line of its own.
     plain_template = (

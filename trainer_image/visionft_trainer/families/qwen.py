@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from visionft_trainer.families.base import Family, Linears, too_narrow
+from visionft_trainer.families.frames import Size
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,12 @@ class Qwen(Family):
         """One placeholder for each `merge_size` x `merge_size` patches; `image_grid_thw` counts patches `[N, 3]`."""
         patches = int(images["image_grid_thw"][index].prod())
         return [self.placeholder_id(processor)] * (patches // processor.image_processor.merge_size**2)
+
+    def seen_size(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> Size | None:
+        """Whole patches: the picture is scaled to them."""
+        _, height, width = images["image_grid_thw"][index].tolist()
+        patch = processor.image_processor.patch_size
+        return width * patch, height * patch
 
     def text_inputs(
         self,

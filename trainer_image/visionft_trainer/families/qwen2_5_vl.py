@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from visionft_trainer.families.base import Linears, Part
+from visionft_trainer.families.frames import PIXELS
 from visionft_trainer.families.qwen import LANGUAGE, VISION_ATTENTION, Qwen
 
 
@@ -20,6 +21,7 @@ class Qwen25VL(Qwen):
         "Qwen/Qwen2.5-VL-32B-Instruct",
         "Qwen/Qwen2.5-VL-72B-Instruct",
     )
+    frame = PIXELS
     linears: Mapping[Part, Linears] = {
         "vision": Linears(attention=VISION_ATTENTION, mlp=r"model\.visual\.blocks\.\d+\.mlp\.(?:gate|up|down)_proj"),
         "projector": Linears(mlp=r"model\.visual\.merger\.mlp\.(?:0|2)"),
