@@ -15,6 +15,7 @@ import torch
 from visionft_api.spec import DatasetSpec
 
 from visionft_trainer.boxes import write_boxes
+from visionft_trainer.boxes import write_boxes
 from visionft_trainer.chat import render
 from visionft_trainer.disk_list import DiskList
 from visionft_trainer.dropped import Dropped, DroppedRows
@@ -187,6 +188,7 @@ def prepare_row(row: Row, images: ImageTensors, dataset: DatasetSpec, processor:
         UnfitRowError: it has more tokens than `spec.dataset.limits` allows.
         ValueError: the text itself holds the token that stands for a picture, or the chat template refuses it.
     """
+    row = write_boxes(row, images, processor, family)
     row = write_boxes(row, images, processor, family)
     rendered = render(processor, row, family)
     count = sum(1 for _ in row.pictures)
