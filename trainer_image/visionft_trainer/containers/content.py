@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 from visionft_trainer.containers.base import unreadable
+from visionft_trainer.containers.tar_members import GZIP_MAGIC, ZSTD_MAGIC
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.plain_files import open_plain
 
@@ -24,7 +25,7 @@ def kind_by_content(file: Path) -> str:
         return "parquet"
     if head.startswith((b"ARROW1", ARROW_STREAM_MAGIC)):
         return "arrow"
-    if head.startswith(b"\x1f\x8b") or head[TAR_MAGIC_OFFSET:].startswith(b"ustar"):
+    if head.startswith((GZIP_MAGIC, ZSTD_MAGIC)) or head[TAR_MAGIC_OFFSET:].startswith(b"ustar"):
         return "tar"
     if b"\0" in head:
         raise BadDatasetError(f"{file.name} is no kind of data file that is known; use JSONL, CSV, Parquet or a tar.")

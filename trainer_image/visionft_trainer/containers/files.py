@@ -20,6 +20,7 @@ KINDS = {
     ".tar": "tar",
     ".tar.gz": "tar",
     ".tgz": "tar",
+    ".tar.zst": "tar",
 }
 """Endings of data files, and the container that each is."""
 DATA_FILE = "data.jsonl"  # comes before all others in its folder

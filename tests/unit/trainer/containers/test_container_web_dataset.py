@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from support.container_rows import png, rows, wheres, write_tar
 from visionft_trainer import containers
@@ -44,6 +45,13 @@ def test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mod
     monkeypatch.setattr(tarfile.TarFile, "format", form)
     assert rows(write_tar(tmp_path / name, MEMBERS, mode)) == ROWS
     assert wheres(tmp_path / name) == [f"{name} row {row}" for row in (1, 2, 3)]
+
+
+def test_tar_packed_by_zstd(tmp_path: Path) -> None:
+    plain = write_tar(tmp_path / "plain.tar", MEMBERS)
+    with pa.CompressedOutputStream(str(tmp_path / "x.tar.zst"), "zstd") as file:
+        file.write(plain.read_bytes())
+    assert rows(tmp_path / "x.tar.zst") == ROWS
 
 
 def test_pictures_of_a_plain_tar_stay_in_it(tmp_path: Path) -> None:
@@ -107,7 +115,7 @@ def test_member_too_large_for_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     members = [("1.txt", b"x" * 200), ("2.png", png() + bytes(200))]
     assert "has 200 bytes, above 64 MiB; make it smaller" in rows(write_tar(tmp_path / "x.tar", members))[0]
     packed = rows(write_tar(tmp_path / "y.tar.gz", members, "w:gz"))
-    assert "unpack the .gz, pictures of a plain tar may be larger" in packed[1]
+    assert "unpack the archive, pictures of a plain tar may be larger" in packed[1]
 
 
 def hostile_header(folder: Path, kind: bytes, size: int) -> Path:
@@ -126,6 +134,10 @@ def test_header_that_would_take_the_memory(tmp_path: Path, kind: bytes, size: in
         rows(hostile_header(tmp_path, kind, size))
 
 
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, "zstd", asbytes=True)
+
+
 def damaged(data: bytes, name: str) -> bytes:
     return {
         "half": data[: len(data) // 2],
@@ -134,10 +146,11 @@ def damaged(data: bytes, name: str) -> bytes:
         "checksum": data[:512] + b"x" * 512 + data[1024:],
         "half-gzip": gzip.compress(data)[:3000],
         "broken-gzip": gzip.compress(data)[:3000] + b"x" * 200,
+        "half-zstd": zstd(data)[:3000],
     }[name]
 
 
-@pytest.mark.parametrize("name", ["half", "header", "text", "half-gzip", "broken-gzip"])
+@pytest.mark.parametrize("name", ["half", "header", "text", "half-gzip", "broken-gzip", "half-zstd"])
 def test_broken_archive(tmp_path: Path, name: str) -> None:
     noise = Random(0)  # so that it does not shrink
     members = [(f"{index}.txt", noise.randbytes(700).hex().encode()) for index in range(9)]
