@@ -58,6 +58,13 @@ def vary(
     row = _map(row, lambda part: _worded(part, random) if isinstance(part, Text) and part.others else part)
     if augmentation is None or not changes:
         return row, list(images)
+    return change_pictures(row, images, random, augmentation)
+
+
+def change_pictures(
+    row: Row, images: Sequence[Image], random: np.random.Generator, augmentation: AugmentationSpec
+) -> tuple[Row, list[Image]]:
+    """`row` with each of its `images` changed, and the boxes on them moved."""
     changed = []
     for number, image in enumerate(images):
         boxes = [part for part in _parts(row) if isinstance(part, Boxes) and part.picture == number]

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 from visionft_api.spec.dataset import AugmentationSpec
 
-from visionft_trainer.augment.changes import SWITCHES
+from visionft_trainer.augment.changes import CHANGED_SHARE, SWITCHES
 from visionft_trainer.data_report.model import ShiftReport
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.rows import Row
-from visionft_trainer.variation import vary
+from visionft_trainer.variation import change_pictures
 
-SAMPLE_ROWS = 256
+SAMPLE_ROWS = 128
 SHARPNESS_SIDE = 512  # pixels of the middle, each way, that sharpness is measured on
 DIGITS = 4
 STATISTICS = ("brightness", "contrast", "sharpness", "width", "height")
@@ -38,33 +38,33 @@ def measure_shift(
         BadConfigError: a statistic moves further than `augmentation.maxShift`.
     """
     indices = sorted({int(index) for index in np.linspace(0, count - 1, min(count, SAMPLE_ROWS))})
-    passes = -(-SAMPLE_ROWS // len(indices))  # of few rows several, or chance would decide
 
     def plain() -> Iterator[Image.Image]:
         for index in indices:
             yield from open_row(row_at(index))
 
-    def varied(chosen: AugmentationSpec) -> Iterator[Image.Image]:
+    def changed(chosen: AugmentationSpec) -> Iterator[Image.Image]:
         for index in indices:
             row = row_at(index)
-            images = open_row(row)
-            for epoch in range(passes):
-                yield from vary(row, images, seed, epoch, index, chosen)[1]
+            yield from change_pictures(row, open_row(row), np.random.default_rng((seed, index)), chosen)[1]
+
+    def distances(chosen: AugmentationSpec) -> dict[str, float]:
+        return _distances(before, _figures(changed(chosen)), CHANGED_SHARE * float(chosen.strength))
 
     before = _figures(plain())
     if not len(before):
         return None
-    distances = _distances(before, _figures(varied(augmentation)))
+    reached = distances(augmentation)
     limit = float(augmentation.max_shift)
-    worst = max(distances, key=lambda name: distances[name])
-    if distances[worst] > limit:
+    worst = max(reached, key=lambda name: reached[name])
+    if reached[worst] > limit:
         alone = {
-            switch: _distances(before, _figures(varied(_only(augmentation, switch))))[worst]
+            switch: distances(_only(augmentation, switch))[worst]
             for switch in SWITCHES
             if getattr(augmentation, switch)
         }
-        raise BadConfigError(_refusal(augmentation, worst, distances[worst], alone, len(indices)))
-    return ShiftReport(pictures=len(before), limit=limit, distances=distances)
+        raise BadConfigError(_refusal(augmentation, worst, reached[worst], alone, len(indices)))
+    return ShiftReport(pictures=len(before), limit=limit, distances=reached)
 
 
 def sharpness(image: Image.Image) -> float:
@@ -95,9 +95,14 @@ def _figures(images: Iterable[Image.Image]) -> Figures:
     return np.array(figures, dtype=np.float64).reshape(-1, len(STATISTICS))
 
 
-def _distances(before: Figures, after: Figures) -> dict[str, float]:
+def _distances(before: Figures, changed: Figures, share: float) -> dict[str, float]:
+    """Between the pictures as they are and as training meets them, of which `share` are changed and the rest are not.
+
+    The distribution of such a mixture lies that share of the way to the changed ones', and so does its distance.
+    """
     return {
-        name: round(distance(before[:, column], after[:, column]), DIGITS) for column, name in enumerate(STATISTICS)
+        name: round(share * distance(before[:, column], changed[:, column]), DIGITS)
+        for column, name in enumerate(STATISTICS)
     }
 
 

@@ -41,7 +41,7 @@ def test_the_usual_strength_is_within_the_usual_bound() -> None:
     spec = AugmentationSpec(rotation=True, perspective=True, blur=True, noise=True, jpeg=True, light=True)
     report = measure_shift(300, row, pictures_of, 0, spec)
     assert report is not None
-    assert report.pictures == 256
+    assert report.pictures == 128
     assert 0 < report.distances["sharpness"] <= report.limit == 0.25
     assert report.distances["width"] == report.distances["height"] == 0
     assert report == measure_shift(300, row, pictures_of, 0, spec)
@@ -61,7 +61,6 @@ def test_rows_without_pictures_have_nothing_to_move() -> None:
     assert measure_shift(9, row, lambda _: [], 0, AugmentationSpec(blur=True)) is None
 
 
-def test_few_rows_are_met_in_several_passes() -> None:
-    spec = AugmentationSpec(noise=True)
-    reports = [measure_shift(9, row, pictures_of, seed, spec) for seed in range(8)]
-    assert all(report is not None and 0.1 < report.distances["sharpness"] <= 0.25 for report in reports)
+def test_a_few_rows_of_one_kind_do_not_break_the_usual_bound() -> None:
+    reports = [measure_shift(9, row, pictures_of, seed, AugmentationSpec(noise=True)) for seed in range(8)]
+    assert all(report is not None and 0.1 < report.distances["sharpness"] <= 0.2 for report in reports)
