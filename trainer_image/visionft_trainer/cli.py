@@ -13,10 +13,11 @@ from visionft_api.exit_codes import EXIT_CODES, ExitCode
 from visionft_api.run_file import RunFile, load_run_file
 from visionft_api.support import unsupported
 
-from visionft_trainer import check, pipeline, report
+from visionft_trainer import check, follower, pipeline, report
 from visionft_trainer.console import open_console
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.failures import Failure, classify
+from visionft_trainer.launch import Member, launch, processes
 from visionft_trainer.progress import Listener, Progress
 from visionft_trainer.reporter import HttpsSender, Reporter
 from visionft_trainer.settings import DEVICES, Settings
@@ -41,11 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = Stop()
     stop.install()
     try:
+        member = Member.from_environment(os.environ)
+        if member is not None:
+            member.prepare()
         settings = Settings.from_environment(os.environ, arguments.pvc, arguments.device)
         run_file = load(arguments.manifest)
+        number = processes(run_file.spec.resources, os.environ, getattr(arguments, "processes", None))
     except BaseException as error:
         log_file = os.environ.get("VISIONFT_TERMINATION_LOG")
         return _fail(classify(error), Path(log_file) if log_file else None, 1, Progress())
+    if arguments.command == "run" and member is None and number > 1:
+        return _launch(sys.argv[1:] if argv is None else argv, number, settings.termination_log, run_file.run)
+    if member is not None and member.rank > 0:
+        return _take_part(run_file, settings, stop, member)
     listeners = _listeners(arguments, settings)
     progress = Progress(listeners)
     try:
@@ -55,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _close(listeners)
             report.write_termination(settings.termination_log, report.checked_message(run_file.run, progress.snapshot))
             return ExitCode.SUCCESS
-        result = pipeline.run(run_file, settings, progress, stop)
+        result = pipeline.run(run_file, settings, progress, stop, member=member)
         stop.ignore()  # what is done is done; the last word is not to be cut
         _close(listeners)
         print_summary(result, sys.stdout)
@@ -63,8 +72,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BaseException as error:
         stop.ignore()
         failure = classify(error)
+        if member is not None:
+            member.tell(failure)
         _close(listeners)
-        return _fail(failure, settings.termination_log, run_file.run, progress)
+        return _fail(failure, settings.termination_log, run_file.run, progress, quiet=member is not None)
+    return ExitCode.SUCCESS
+
+
+def _launch(argv: Sequence[str], number: int, termination_log: Path | None, run: int) -> int:
+    """Several processes; what the first of them that failed has to say is said here."""
+    cause = launch(argv, number)
+    if cause is None:
+        return ExitCode.SUCCESS
+    # Process 0 has written its own last word, which knows how far the run came.
+    return _fail(cause.failure, termination_log if cause.rank or cause.silent else None, run, Progress())
+
+
+def _take_part(run_file: RunFile, settings: Settings, stop: Stop, member: Member) -> int:
+    """Process 1 and above of several: silent, also when it fails."""
+    try:
+        follower.follow(run_file, settings, stop, member)
+    except BaseException as error:
+        stop.ignore()
+        failure = classify(error)
+        member.tell(failure)
+        return failure.exit_code
     return ExitCode.SUCCESS
 
 
@@ -95,10 +127,11 @@ def _close(listeners: Sequence[Listener]) -> None:
         listener.close()
 
 
-def _fail(failure: Failure, termination_log: Path | None, run: int, progress: Progress) -> int:
-    if failure.detail:
-        _say(failure.detail)
-    _say(f"visionft-trainer: {failure.message}")
+def _fail(failure: Failure, termination_log: Path | None, run: int, progress: Progress, *, quiet: bool = False) -> int:
+    if not quiet:
+        if failure.detail:
+            _say(failure.detail)
+        _say(f"visionft-trainer: {failure.message}")
     message = report.failure_message(run, failure.exit_code, failure.message, progress.snapshot, failure.detail)
     try:
         report.write_termination(termination_log, message)
@@ -144,6 +177,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--device", choices=DEVICES, help="where to train; auto (the default) follows spec.resources.gpus"
         )
+        if name == "run":
+            command.add_argument(
+                "--processes",
+                metavar="N",
+                type=int,
+                help="processes that train together on this machine; absent: one for each GPU of the manifest",
+            )
         if name == "check":
             command.add_argument(
                 "--json", metavar="PATH", type=Path, help="write the whole report on the data there, as JSON"

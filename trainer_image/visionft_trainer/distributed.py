@@ -9,20 +9,20 @@ out on one process hang nothing, because nobody waits in the middle of a backwar
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 from torch import distributed
 
+from visionft_trainer.launch import LOCAL_RANK, RANK, SIZE, Member
+
 PATIENCE = timedelta(days=2)
 """How long a process waits for another: one may write a checkpoint or measure while the others wait. A process that
 ended ends its team at once in another way, see `launch`."""
 BUCKET_ELEMENTS = 2**24
 """Gradients travel in pieces of at most this many numbers (64 MiB)."""
-
-RANK, SIZE, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"  # set by torchrun
 
 
 @dataclass(frozen=True)
@@ -79,22 +79,24 @@ def _add(gradients: list[torch.Tensor]) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def is_member(env: Mapping[str, str]) -> bool:
-    """Whether torchrun started this process as one of several."""
-    return int(env.get(SIZE, "1")) > 1
+def join(member: Member, *, on_gpu: bool) -> Team:
+    """Meet the other processes: NCCL between GPUs, gloo on CPU.
 
-
-def join(*, on_gpu: bool) -> Team:
-    """Meet the other processes that torchrun started: NCCL between GPUs, gloo on CPU.
-
-    The variables by which the libraries above would find them too are taken out of the environment.
+    They find each other by torchrun's address where there is one, else by a file in their common folder. The variables
+    by which the libraries above would find them too are taken out of the environment.
     """
-    team = Team(int(os.environ[RANK]), int(os.environ[SIZE]))
-    device = torch.device("cuda", 0) if on_gpu else None
-    distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE, device_id=device)
+    meeting = "env://" if "MASTER_ADDR" in os.environ else f"file://{member.folder / 'meeting'}"
+    distributed.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        init_method=meeting,
+        rank=member.rank,
+        world_size=member.size,
+        timeout=PATIENCE,
+        device_id=torch.device("cuda", 0) if on_gpu else None,
+    )
     for name in (RANK, SIZE, LOCAL_RANK):
         os.environ.pop(name, None)
-    return team
+    return Team(member.rank, member.size)
 
 
 def leave() -> None:

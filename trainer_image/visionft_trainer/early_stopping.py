@@ -53,6 +53,21 @@ def should_stop(history: History, training: TrainingSpec) -> bool:
     return rule is not None and judge(history, float(rule.min_delta)).without_gain >= rule.patience
 
 
+def account(history: History, training: TrainingSpec, steps: int, total: int, shipped: int) -> str | None:
+    """A sentence on what early stopping did to a training that ended after `steps` of `total`; None without it."""
+    rule = training.early_stopping
+    best = None if rule is None else judge(history, float(rule.min_delta))
+    if rule is None or best is None or best.best_step is None:
+        return None
+    end = (
+        f"The training stopped early, at step {steps} of {total}: {best.without_gain} measurements in a row did not "
+        f"bring the validation loss down by more than {rule.min_delta}."
+        if steps < total
+        else f"The training went through all {total} steps."
+    )
+    return f"{end} The weights of step {shipped} ship, where the validation loss was {best.best_loss:.4f}."
+
+
 def overfitting(history: History) -> str | None:
     """A sentence when the training overfits, else None.
 

@@ -17,8 +17,6 @@ from visionft_trainer.sources.model import CONFIG_FILE, ModelFiles
 def choose_device(spec: VisionFineTuneSpec, settings: Settings) -> torch.device:
     """A GPU exactly when the manifest asks for one, unless the settings name a device. Raises `BadConfigError`."""
     gpus = spec.resources.gpus
-    if gpus > 1:
-        raise BadConfigError(f"spec.resources.gpus: {gpus}; this version trains on one GPU. Set it to 1.")
     wanted = settings.device if settings.device != "auto" else ("cuda" if gpus else "cpu")
     if wanted == "cpu":
         return torch.device("cpu")

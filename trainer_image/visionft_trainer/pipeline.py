@@ -20,6 +20,7 @@ from visionft_trainer import atomic, batching, data_stage, folder, ingest, libra
 from visionft_trainer.data_report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
+from visionft_trainer.launch import Member
 from visionft_trainer.progress import Progress
 from visionft_trainer.report import Result, RowCounts, curve_of, read_result, write_result
 from visionft_trainer.scratch import Scratch, scratch_folder
@@ -43,9 +44,16 @@ def now() -> datetime:
 
 
 def run(
-    run_file: RunFile, settings: Settings, progress: Progress, stop: Stop, clock: Callable[[], datetime] = now
+    run_file: RunFile,
+    settings: Settings,
+    progress: Progress,
+    stop: Stop,
+    clock: Callable[[], datetime] = now,
+    member: Member | None = None,
 ) -> Result:
     """Train what `run_file` asks for, or give the result that this run already has.
+
+    `member` is process 0 of several; the others do what `follower` says.
 
     Raises:
         RunError: as the sentence in it says.
@@ -69,7 +77,7 @@ def run(
         progress.finish()
         return finished
     with scratch_folder() as scratch:
-        return _train(run_file, settings, progress, stop, clock, place, scratch)
+        return _train(run_file, settings, progress, stop, clock, place, scratch, member)
 
 
 def _train(
@@ -80,6 +88,7 @@ def _train(
     clock: Callable[[], datetime],
     place: RunFolder,
     scratch: Scratch,
+    member: Member | None,
 ) -> Result:
     spec = run_file.spec
     started = clock()
@@ -102,7 +111,7 @@ def _train(
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer import adapt, evaluate, export, load, train
+    from visionft_trainer import adapt, distributed, evaluate, export, load, shared, train
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
@@ -114,6 +123,10 @@ def _train(
         log.warning("%s: %s", warning.reason, warning.message)
 
     progress.enter(Stage.LOAD)
+    team = distributed.Team()
+    if member is not None:
+        shared.publish(shared.Shared(files, train_rows, validation_rows, place.checkpoints), processor, member.folder)
+        team = distributed.join(member, on_gpu=device.type == "cuda")
     model = load.load_model(files, spec, device)
 
     def measure(measured: Any) -> Measurement:
@@ -144,15 +157,21 @@ def _train(
             progress,
             batching.fixed(spec.training, on_gpu=device.type == "cuda"),
             stop.requested,
+            team,
         )
-    if stop.requested():
+    if trained.interrupted or stop.requested():
         raise stop.interruption()
+    distributed.leave()
 
-    # What is measured is what ships: the merged model when one is wanted, else the adapter on its 4-bit base.
+    # What is measured is what ships: the merged model when one is wanted, else the adapter on its quantised base.
     progress.enter(Stage.EVALUATE)
-    adapter = export.write_adapter(model, place.adapter)
-    if spec.output.merged:
-        model = export.merge(model, place.adapter)
+    written = []
+    if spec.adapter.method == "full":
+        model = export.settle(model)
+    else:
+        written.append(export.write_adapter(model, place.adapter))
+        if spec.output.merged:
+            model = export.merge(model, place.adapter)
     evaluation = None
     missed: list[str] = []
     if validation_rows is not None:
@@ -163,10 +182,9 @@ def _train(
         progress.learn(evaluation=evaluation)
 
     progress.enter(Stage.EXPORT)
-    written = [adapter]
     if spec.output.merged:
         written.append(export.write_merged(model, processor, place.merged))
-    if not spec.output.adapter:
+    if spec.adapter.method == "lora" and not spec.output.adapter:
         export.remove(written.pop(0))
     artifacts = [_status_form(artifact, place) for artifact in written]
     progress.learn(artifacts=artifacts)
@@ -184,6 +202,8 @@ def _train(
         artifacts=artifacts,
         resolved=resolved,
         data=progress.snapshot.data,
+        shipped_step=trained.shipped_step,
+        notes=list(progress.snapshot.notes),
         curve=curve_of(trained.history),
     )
     write_result(place, result)

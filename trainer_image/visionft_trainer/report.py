@@ -60,6 +60,10 @@ class Result(ApiModel):
     artifacts: list[Artifact]
     resolved: Resolved
     data: DataSummary | None = None
+    shipped_step: int | None = Field(
+        default=None, description="Step whose weights ship; the best one with early stopping."
+    )
+    notes: list[str] = Field(default=[], description="What a person should know of how the training went.")
     curve: list[CurvePoint]
 
 
@@ -114,7 +118,7 @@ def success_message(result: Result) -> TerminationMessage:
         run=result.run,
         exit_code=ExitCode.SUCCESS,
         reason=reason,
-        message=text,
+        message=" ".join([text, *result.notes]),
         stage=Stage.REPORT,
         evaluation=result.evaluation,
         artifacts=result.artifacts,

@@ -40,6 +40,8 @@ class Trained:
     """What was logged, from the first step on, resumed parts included."""
     shipped_step: int
     """The step whose weights the model has now: the last one, or the best one with early stopping."""
+    interrupted: bool
+    """Whether it ended because a process was asked to stop."""
 
 
 def train(
@@ -89,7 +91,14 @@ def train(
     shipped = steps
     if spec.training.early_stopping is not None and not trainer.stop_agreed:
         shipped = _take_best(trainer, folder, history, spec.training, steps)
-    return Trained(steps, history, shipped)
+    if not trainer.stop_agreed:
+        for sentence in (
+            early_stopping.account(history, spec.training, steps, total, shipped),
+            early_stopping.overfitting(history),
+        ):
+            if sentence is not None:
+                progress.note(sentence)
+    return Trained(steps, history, shipped, trainer.stop_agreed)
 
 
 def total_steps(training: TrainingSpec, batching: Batching, units: int, processes: int = 1) -> int:
