@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,22 @@ def images(claims: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bench(request: pytest.FixtureRequest, claims: Path, tmp_path_factory: pytest.TempPathFactory) -> FamilyBench:
+def bench(request: pytest.FixtureRequest, named_bench: Callable[[str], FamilyBench]) -> FamilyBench:
     """A family's tiny model with the rows prepared for it."""
-    family = BY_NAME[request.param]
-    TINY_MODELS[family.name](claims / MODEL_CLAIM / folder_name(family))
-    return family_bench(family, claims, tmp_path_factory.mktemp("scratch"))
+    return named_bench(request.param)
+
+
+@pytest.fixture(scope="session")
+def named_bench(claims: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], FamilyBench]:
+    """The bench of the family with this name, for tests of what only that family does."""
+
+    @cache
+    def build(name: str) -> FamilyBench:
+        family = BY_NAME[name]
+        TINY_MODELS[name](claims / MODEL_CLAIM / folder_name(family))
+        return family_bench(family, claims, tmp_path_factory.mktemp("scratch"))
+
+    return build
 
 
 @pytest.fixture(scope="session")

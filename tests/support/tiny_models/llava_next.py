@@ -14,7 +14,7 @@ CHAT_TEMPLATE = (
     "{% elif message['role'] == 'user' %}[INST] "
     "{% for part in message['content'] | selectattr('type', 'equalto', 'image') %}<image>\n{% endfor %}"
     "{% for part in message['content'] | selectattr('type', 'equalto', 'text') %}{{ part['text'] }}{% endfor %} [/INST]"
-    "{% else %}{{ ' ' + message['content'][0]['text'] + '<\\s> ' }}{% endif %}{% endfor %}"
+    "{% else %}{{ ' ' + message['content'][0]['text'] + '<\\\\s> ' }}{% endif %}{% endfor %}"
 )
 
 

@@ -78,6 +78,7 @@ def tiny_mllama(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
             "patch_size": PATCH_PIXELS,
             "intermediate_layers_indices": [0, 1],
             "vision_output_dim": VISION_WIDTH * 3,
+            "initializer_range": 0.1,
         },
         image_token_index=ids["<|image|>"],
     )

@@ -101,6 +101,7 @@ def _sub_configs(tokenizer: Any, layers: int) -> dict[str, dict[str, Any]]:
             "head_dim": 16,
             "image_size": 128,
             "patch_size": PATCH_PIXELS,
+            "initializer_range": 0.1,
         },
     }
 

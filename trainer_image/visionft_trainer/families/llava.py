@@ -47,7 +47,7 @@ class Llava(Family):
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Pixtral shares the model type, not the tower."""
-        return super().matches(config) and config.get("vision_config", {}).get("model_type") != "pixtral"
+        return super().matches(config) and (config.get("vision_config") or {}).get("model_type") != "pixtral"
 
     def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
         """One view of a fixed size; nothing can be bounded."""
