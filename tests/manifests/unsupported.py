@@ -13,7 +13,6 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 CHANGES: dict[str, dict[str, Any]] = {
     "spec.model.uri": {"model": {"uri": "s3://models/qwen"}},
-    "spec.model.quantization": {"model": {"quantization": "int8"}},
     "spec.model.trustRemoteCode": {"model": {"name": "org/model", "revision": COMMIT, "trustRemoteCode": True}},
     **{
         f"spec.dataset.{split}.{name}": {"dataset": {split: {name: source}}}
@@ -22,24 +21,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "spec.dataset.promptTemplates": {"dataset": {"format": "vqa", "promptTemplates": ["Read.", "Say."]}},
     "spec.dataset.format": {"dataset": {"format": "grounding"}},
-    "spec.adapter.method": {
-        "adapter": {"method": "full"},
-        "model": {"quantization": "none"},
-        "output": {"adapter": False, "merged": True},
-    },
-    "spec.adapter.layers": {"adapter": {"layers": {"language": ["attention"]}}},
-    "spec.adapter.modulesToSave": {"adapter": {"modulesToSave": ["lm_head"]}},
     "spec.training.batchSize": {"training": {"batchSize": "auto"}},
     "spec.training.effectiveBatchSize": {"training": {"batchSize": "auto", "effectiveBatchSize": 32}},
-    "spec.training.optimizer": {"training": {"optimizer": "adamw8bit"}},
-    "spec.training.scheduler": {"training": {"scheduler": "polynomial"}},
-    "spec.training.groupByLength": {"training": {"groupByLength": True}},
     "spec.training.sharding": {"training": {"sharding": "ddp"}},
-    "spec.training.earlyStopping": {"training": {"earlyStopping": {}}, "evaluation": {"every": 10}},
     "spec.drift": {"drift": {"schedule": "@daily"}},
     "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
     "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
-    "spec.resources.gpus": {"resources": {"gpus": 2}},
     "spec.resources.nodes": {"resources": {"nodes": 2}},
     "spec.queue": {"queue": {"name": "team-a"}},
     "spec.profileRef": {"profileRef": {"name": "large"}},

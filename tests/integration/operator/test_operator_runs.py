@@ -175,9 +175,9 @@ def test_a_missing_claim_is_waited_for(new_team) -> None:  # type: ignore[no-unt
 
 
 def test_what_nothing_honours_yet_is_refused_by_name(team: Team) -> None:
-    team.apply("digits", QUICK, training={"packing": True}, drift={"schedule": "0 3 * * *"})
+    team.apply("digits", QUICK, queue={"name": "gpus"}, drift={"schedule": "0 3 * * *"})
     said = team.wait("digits", "Accepted", "False", "NotSupported")
-    assert "spec.training.packing" in said["message"]
+    assert "spec.queue" in said["message"]
     assert "spec.drift" in said["message"]
     assert team.jobs("digits") == []
     assert team.status("digits")["phase"] == "Refused"

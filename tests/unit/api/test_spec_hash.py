@@ -34,6 +34,10 @@ def hash_with(path: str, value: Any) -> str:
         ("adapter.rank", 32),
         ("adapter.mlp", True),
         ("training.seed", 8),
+        ("training.batchSize", 5),
+        ("dataset.badRows", "Drop"),
+        ("dataset.augmentation", {"blur": True}),
+        ("adapter.modulesToSave", ["lm_head"]),
         ("training.epochs", "3"),
         ("evaluation.baseline", True),
         ("output.merged", False),
@@ -66,10 +70,21 @@ def test_what_the_training_depends_on_starts_a_run(path: str, value: Any) -> Non
         ("runPolicy.activeDeadline", "48h"),
         ("runPolicy.backoffLimit", 5),
         ("runPolicy.jobTTL", "1h"),
+        ("runPolicy.check", "Before"),
     ],
 )
 def test_anything_else_never_retrains(path: str, value: Any) -> None:
     assert hash_with(path, value) == spec_hash(FULL.spec)
+
+
+def test_a_batch_that_is_chosen_is_another_than_one_that_is_named() -> None:
+    def hash_of(batch: object) -> str:
+        manifest = MINIMAL.to_json()
+        manifest["spec"]["training"]["batchSize"] = batch
+        return spec_hash(parse_resource(manifest).spec)
+
+    assert hash_of(1) == hash_of(1.0) == spec_hash(MINIMAL.spec)
+    assert len({hash_of(1), hash_of(4), hash_of("auto")}) == 3
 
 
 def test_a_default_that_is_written_out_is_the_same_training() -> None:

@@ -35,6 +35,15 @@ def test_a_later_report_takes_nothing_back():
     assert [artifact.uri for artifact in latest.artifacts] == [ADAPTER["uri"]]
 
 
+def test_what_the_data_has_shown_stays_when_a_later_report_is_silent_about_it():
+    store = ReportStore()
+    data = {"train": {"rows": 90}, "warnings": [{"reason": "DarkImages", "message": "Half of them."}]}
+    put(store, report(1, "preprocess", data=data), report(2, "load", estimate={"gpuMemory": "12Gi"}), report(3))
+    latest = store.latest("uid", 1)
+    assert latest.data.to_json() == data
+    assert latest.estimate.to_json() == {"gpuMemory": "12Gi"}
+
+
 @pytest.mark.parametrize("late", [1, 2, 3])
 def test_a_doubled_or_late_report_changes_nothing(late):
     store = ReportStore()

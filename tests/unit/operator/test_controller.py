@@ -103,9 +103,9 @@ class Scene:
         status = self.kube.objects["visionfinetunes", "digits"]["status"]
         return {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
 
-    def finish_job(self) -> None:
+    def finish_job(self, name: str = "digits-run-1") -> None:
         """What the Job controller does at the end."""
-        job = self.kube.objects["jobs", "digits-run-1"]
+        job = self.kube.objects["jobs", name]
         ended = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-03-01T12:00:00Z"}
         self.cache[JOBS].put(self.kube.put(JOBS, {**job, "status": {"conditions": [ended]}}))
 
@@ -251,6 +251,23 @@ async def test_runs_are_counted(scene: Scene) -> None:
     told = generate_latest(scene.metrics.registry).decode()
     assert "visionft_runs_started_total 1.0" in told
     assert 'visionft_runs_finished_total{outcome="Failed",reason="ResultMissing"} 1.0' in told
+
+
+async def test_a_check_is_no_run_and_its_end_wakes_the_training(scene: Scene) -> None:
+    body = scene.kube.objects["visionfinetunes", "digits"]
+    spec = {**SPEC, "runPolicy": {"check": "Before"}}
+    scene.cache[VISION_FINE_TUNES].put(scene.kube.put(VISION_FINE_TUNES, {**body, "spec": spec}))
+    await scene.controller.reconcile(KEY)
+    assert ("jobs", "digits-check-1") in scene.kube.objects
+    assert "visionft_runs_started_total 0.0" in generate_latest(scene.metrics.registry).decode()
+    scene.finish_job("digits-check-1")
+    scene.kube.writes.clear()
+    assert await scene.controller.reconcile(KEY) == 0
+    assert scene.kube.writes == ["Event CheckPassed", "VisionFineTune status"]
+    await scene.controller.reconcile(KEY)
+    assert ("jobs", "digits-run-1") in scene.kube.objects
+    assert "visionft_runs_started_total 1.0" in generate_latest(scene.metrics.registry).decode()
+    assert "visionft_runs_finished_total{" not in generate_latest(scene.metrics.registry).decode()
 
 
 async def test_a_deleted_resource_is_forgotten(scene: Scene) -> None:

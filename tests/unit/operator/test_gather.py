@@ -64,6 +64,15 @@ def job(uid: str = "job-1", owner: str = "vft-1") -> dict[str, Any]:
     return {"metadata": metadata("digits-run-1", uid, owner), "spec": {}, "status": {}}
 
 
+def check_job() -> dict[str, Any]:
+    body = metadata("digits-check-1", "job-0", "vft-1")
+    return {
+        "metadata": {**body, "labels": {**body["labels"], "visionft.dev/part": "check"}},
+        "spec": {},
+        "status": {},
+    }
+
+
 def pod(**status: Any) -> dict[str, Any]:
     return {"metadata": metadata("digits-run-1-abc", "pod-1", "job-1"), "spec": {"nodeName": "n"}, "status": status}
 
@@ -91,6 +100,16 @@ def test_what_belongs_together_is_found_together(cache: Cache) -> None:
     assert (view.job_uid, view.phase, view.node) == ("job-1", "Failed", "n")
     assert view.terminated is not None
     assert (view.terminated.exit_code, view.terminated.message) == (11, "row 17")
+
+
+def test_the_job_of_a_check_is_told_from_that_of_its_run(cache: Cache) -> None:
+    cache[VISION_FINE_TUNES].put(resource())
+    cache[JOBS].put(check_job())
+    cache[JOBS].put(job())
+    assert {view.name: (view.run, view.check) for view in look(cache).jobs} == {
+        "digits-check-1": (1, True),
+        "digits-run-1": (1, False),
+    }
 
 
 def test_the_job_of_a_deleted_namesake_is_not_ours(cache: Cache) -> None:
@@ -186,6 +205,8 @@ def test_the_report_server_learns_who_may_report(cache: Cache) -> None:
         {**resource(RUNNING), "metadata": {**metadata("digits", "vft-1", resourceVersion="6")}}
     )
     assert directory.current_run("team", "digits") == CurrentRun("vft-1", 1, None)
+    cache[JOBS].put(check_job())
+    assert directory.current_run("team", "digits") == CurrentRun("vft-1", 1, "job-0"), "a check reports for its run"
     cache[JOBS].put(job())
     assert directory.current_run("team", "digits") == CurrentRun("vft-1", 1, "job-1")
     cache[PODS].put(pod())

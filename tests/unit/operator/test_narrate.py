@@ -19,7 +19,7 @@ from support.observed import (
     succeeded,
     with_config,
 )
-from visionft_api.status import Evaluation
+from visionft_api.status import DataSummary, DataWarning, Evaluation
 from visionft_api.termination import TerminationMessage, encode
 from visionft_operator.events import build_event
 from visionft_operator.reconcile import reconcile
@@ -109,6 +109,26 @@ def test_the_same_transition_has_the_same_name_and_another_has_another() -> None
     note = Note("Normal", "TrainingStarted", "one text", 1)
     assert name(note) == name(replace(note, message="another text"))
     assert len({name(note), name(replace(note, run=2)), name(replace(note, once_per="x")), name(note, "2")}) == 4
+
+
+def test_within_a_second_events_stand_in_the_order_of_a_run() -> None:
+    """kubectl sorts those of one second by name."""
+    told = ["Accepted", "CheckStarted", "CheckPassed", "JobCreated", "TrainingStarted", "BaselineMeasured"]
+    told += ["DuplicateRows", "GatesPassed"]
+    names = [str(build_event(Note("Normal", r, ""), {**REFERENCE, "uid": "1"}, NOW)["metadata"]["name"]) for r in told]
+    assert names == sorted(names)
+
+
+def test_a_finding_is_told_once_a_run_and_each_kind_once() -> None:
+    duplicates = DataWarning(reason="DuplicateRows", message="2 training rows repeat an earlier row.")
+    more = DataWarning(reason="DuplicateRows", message="1 validation row repeats an earlier row.")
+    dark = DataWarning(reason="DarkImages", message="Half of the pictures are dark.")
+    o, told = tell(
+        observed(), jobs=(job(),), pods=(running(),), report=report(data=DataSummary(warnings=[duplicates, more]))
+    )
+    assert told == ["Accepted", "DuplicateRows", "JobCreated", "TrainingStarted"]
+    _, told = tell(o, report=report(data=DataSummary(warnings=[duplicates, dark])))
+    assert told == ["DarkImages"]
 
 
 def test_a_long_message_fits_into_an_event() -> None:

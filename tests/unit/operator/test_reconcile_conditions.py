@@ -336,12 +336,12 @@ def test_suspended_on_the_way_the_progress_stays() -> None:
 
 
 def test_a_field_that_nothing_honours_is_refused_by_name() -> None:
-    vft = resource(queue={"name": "gpus"}, training={"packing": True})
+    vft = resource(queue={"name": "gpus"}, profileRef={"name": "large"})
     plan = reconciled(observed(vft))
     status = status_of(plan)
     assert conditions(status)["Accepted"] == ("False", "NotSupported")
     assert "spec.queue" in message(status, "Accepted")
-    assert "spec.training.packing" in message(status, "Accepted")
+    assert "spec.profileRef" in message(status, "Accepted")
     assert plan.before == ()
     assert status.phase == "Refused"
 
