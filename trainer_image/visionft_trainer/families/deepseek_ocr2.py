@@ -44,6 +44,7 @@ class DeepseekOcr2(Family):
     encoder_modules = ("model.vision_tower",)
     frame = DEEPSEEK
     image_tensors = ("pixel_values", "pixel_values_local", "num_local_patches")
+    packs = True
     # The form that the authors' code calls "plain": no roles; a prompt starts with its picture on a line of its own.
     plain_template = (
         "{{ bos_token }}{% for message in messages %}"
