@@ -35,6 +35,7 @@ class Phi4Multimodal(Family):
     }
     encoder_modules = ("model.embed_tokens_extend.image_embed.img_processor",)
     image_tensors = ("image_pixel_values", "image_sizes", "image_attention_mask")
+    packs = True
 
     def model_class(self) -> Any:
         """transformers counts it among the causal language models."""
