@@ -43,6 +43,7 @@ class Llava(Family):
     linears: Mapping[Part, Linears] = LLAVA_LINEARS
     encoder_modules = ("model.vision_tower",)
     image_tensors: tuple[str, ...] = ("pixel_values",)
+    packs = True
     tower_layers = r"model\.vision_tower\.encoder\.layers"
 
     def matches(self, config: Mapping[str, Any]) -> bool:
