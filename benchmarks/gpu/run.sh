@@ -15,7 +15,7 @@ sed 's/gpus: 0/gpus: 1/' "$root/examples/digits.yaml" >"$work/digits-gpu.yaml"
 cp "$work/digits/tuned/run-1/result.json" "$out/digits-result.json"
 
 # Qwen2-VL-2B's shape: seconds a step and memory, by what is tuned and how weights are held.
-"$python" "$root/benchmarks/gpu/make_model.py" "$work/bench/model" || exit 1
+"$python" "$root/benchmarks/gpu/shapes.py" qwen2-vl-2b "$work/bench/model" || exit 1
 "$python" "$root/benchmarks/gpu/make_pages.py" "$work/bench/pages" || exit 1
 for setting in "nf4 true 4" "nf4 false 4" "none true 4" "nf4 true 8"; do
     read -r quantization vision batch <<<"$setting"

@@ -1,0 +1,259 @@
+"""Measure training steps of one model's shape and hold their memory against the estimate.
+
+    python memory.py NAME --settings "SIDE,BATCH,vision|frozen,checkpointing|kept[,nf4|none]" ... --out FILE [--tiny]
+
+The model is written once with random weights (`shapes.py`), loaded as a run loads it, and trained for a few steps by
+the trainer itself for each setting. Recorded for each: seconds a step (median after the first), the highest that
+torch's allocator gave out and held, and what the driver shows as used, all since the model was loaded; beside them the
+estimate.
+`--settings` of one quantisation stand together: the model is loaded anew where it changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import shapes
+import torch
+from trl.trainer.sft_trainer import SFTTrainer
+from visionft_api.run_file import load_run_file
+from visionft_trainer import adapt, ingest, load, preprocess, train
+from visionft_trainer.batching import Batching
+from visionft_trainer.estimate import memory, sizes
+from visionft_trainer.progress import Progress, Snapshot
+from visionft_trainer.scratch import scratch_folder
+from visionft_trainer.settings import Settings
+from visionft_trainer.sources import model as model_source
+
+STEPS = 4
+ROWS = 16
+
+
+class Stopwatch:
+    """A listener that notes when each step was told, and its loss."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.losses: list[float] = []
+
+    def show(self, snapshot: Snapshot) -> None:
+        if snapshot.step is not None and snapshot.step > len(self.times):
+            self.times.append(time.perf_counter())
+            self.losses.append(snapshot.loss or 0.0)
+
+    def close(self) -> None:
+        pass
+
+
+class Moments:
+    """The highest allocation of a training, and of its last whole step by part: what the estimate is made of."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, int] = {}
+        self._peak = 0
+        plain = SFTTrainer.compute_loss
+
+        def compute_loss(trainer: Any, *args: Any, **kwargs: Any) -> Any:
+            self._note("backward")
+            loss = plain(trainer, *args, **kwargs)
+            self._note("forward")
+            self.last["kept"] = torch.cuda.memory_allocated()
+            return loss
+
+        SFTTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
+
+    def begin(self) -> None:
+        self._peak = 0
+        torch.cuda.reset_peak_memory_stats()
+
+    def end(self) -> int:
+        return max(self._peak, torch.cuda.max_memory_allocated())
+
+    def _note(self, part: str) -> None:
+        self.last[part] = torch.cuda.max_memory_allocated()
+        self._peak = max(self._peak, self.last[part])
+        torch.cuda.reset_peak_memory_stats()
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One measured training."""
+
+    side: int
+    batch: int
+    vision: bool
+    checkpointing: bool
+    quantization: str = "nf4"
+
+    @classmethod
+    def parse(cls, text: str) -> Setting:
+        side, batch, vision, kept, *rest = text.split(",")
+        return cls(int(side), int(batch), vision == "vision", kept == "checkpointing", rest[0] if rest else "nf4")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=shapes.SHAPES)
+    parser.add_argument("--settings", nargs="+", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tiny", action="store_true")
+    options = parser.parse_args()
+    moments = Moments() if torch.cuda.is_available() else None
+    work = Path(tempfile.mkdtemp(prefix="visionft-bench-"))
+    try:
+        begun = time.perf_counter()
+        shapes.write(options.name, work / "model", tiny=options.tiny)
+        free()
+        print(f"{options.name}: written in {time.perf_counter() - begun:.0f} s", flush=True)
+        results = []
+        model, quantization = None, ""
+        for setting in map(Setting.parse, options.settings):
+            if setting.quantization != quantization:
+                model = None
+                free()
+                begun = time.perf_counter()
+                model, quantization = load_once(work, setting), setting.quantization
+                print(f"  loaded as {quantization} in {time.perf_counter() - begun:.0f} s", flush=True)
+            results.append(measure(work, model, setting, moments, options.tiny))
+            results[-1]["model"] = options.name
+            options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    finally:
+        shutil.rmtree(work)
+
+
+def manifest(work: Path, setting: Setting) -> Any:
+    """The manifest of one setting, as a user would write it."""
+    spec = {
+        "model": {"uri": "pvc://bench/model", "quantization": setting.quantization},
+        "dataset": {
+            "train": {"pvc": {"claimName": "bench", "path": f"pages-{setting.side}/train.jsonl"}},
+            "limits": {"maxTokens": 16384},
+        },
+        "adapter": {"rank": 16, "vision": setting.vision, "projector": setting.vision},
+        "training": {"maxSteps": STEPS, "batchSize": setting.batch, "checkpoints": {"every": 100_000}},
+        "output": {"pvc": {"claimName": "bench", "path": "out"}, "merged": False},
+        "resources": {"gpus": int(torch.cuda.is_available())},
+    }
+    file = work / "manifest.json"
+    document = {"apiVersion": "visionft.dev/v1alpha1", "kind": "VisionFineTune", "metadata": {"name": "bench"}}
+    file.write_text(json.dumps(document | {"spec": spec}), encoding="utf-8")
+    return load_run_file(file).spec
+
+
+def load_once(work: Path, setting: Setting) -> Any:
+    spec = manifest(work, setting)
+    settings = Settings(claims={"bench": work})
+    return load.load_model(model_source.locate(spec.model, settings), spec, load.choose_device(spec, settings))
+
+
+def measure(work: Path, model: Any, setting: Setting, moments: Moments | None, tiny: bool) -> dict[str, Any]:
+    pages(work / f"pages-{setting.side}", setting.side, tiny)
+    spec = manifest(work, setting)
+    settings = Settings(claims={"bench": work})
+    files = model_source.locate(spec.model, settings)
+    processor = load.load_processor(files, spec)
+    watch = Stopwatch()
+    result: dict[str, Any] = {"setting": dataclasses.asdict(setting)}
+    with scratch_folder() as scratch:
+        data = ingest.ingest(spec, settings, scratch)
+        rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, scratch)
+        free()
+        tuned = adapt.adapt(model, spec, files.family, "bench")
+        described = memory.describe(tuned, files.family, spec.training.optimizer)
+        row_sizes = [sizes.row_size(rows, index, model.config) for index in range(len(rows.examples))]
+        result["rows"] = [dataclasses.asdict(row) for row in row_sizes]
+        batch = sizes.worst_batch(row_sizes, setting.batch)
+        result["estimate"] = dataclasses.asdict(memory.needs(described, batch, checkpointing=setting.checkpointing))
+        if moments is not None:
+            result["static_bytes"] = torch.cuda.memory_allocated()
+            moments.begin()
+        try:
+            batching = Batching(setting.batch, 1, setting.checkpointing)
+            train.train(
+                tuned, spec, rows, None, processor, files.family, work / "out", Progress([watch]), batching
+            )  # fmt: skip
+        except torch.OutOfMemoryError as error:
+            result["error"] = str(error).splitlines()[0]
+    if moments is not None:
+        result |= {
+            "gpu": torch.cuda.get_device_name(),
+            "torch": torch.__version__,
+            "peak_allocated_bytes": moments.end(),
+            "moments": dict(moments.last),
+            "peak_reserved_bytes": torch.cuda.max_memory_reserved(),
+            "driver_used_bytes": driver_used(),
+        }
+    gaps = [later - earlier for earlier, later in pairwise(watch.times)]
+    result["seconds_per_step"] = statistics.median(gaps) if gaps else None
+    result["losses"] = watch.losses
+    take_off(tuned)
+    shutil.rmtree(work / "out", ignore_errors=True)
+    show(result, setting)
+    return result
+
+
+def take_off(tuned: Any) -> None:
+    """Bring the base model back to how it was loaded: no adapter, no patched forward, no checkpointing."""
+    tuned.gradient_checkpointing_disable()
+    tuned.get_base_model().disable_input_require_grads()
+    base = tuned.unload()
+    for module in base.modules():
+        module.__dict__.pop("forward", None)
+    for name in ("peft_config", "_hf_peft_config_loaded"):
+        base.__dict__.pop(name, None)
+    base.requires_grad_(False).eval()
+
+
+def show(result: dict[str, Any], setting: Setting) -> None:
+    estimate = result["estimate"]
+    parts = [estimate[name] for name in ("weights", "adapter", "gradients", "optimizer", "exchange", "workspace")]
+    total = sum(parts) + sum(estimate["activations"].values())
+    peak = result.get("peak_allocated_bytes", 0)
+    gib = 2**30
+    print(
+        f"  {setting.side:5d} px  batch {setting.batch:2d}  {'vision' if setting.vision else 'frozen'}  "
+        f"{'checkpointing' if setting.checkpointing else 'kept         '}  {setting.quantization}  "
+        f"{result['seconds_per_step'] or 0:6.2f} s  static {result.get('static_bytes', 0) / gib:6.2f}  "
+        f"allocated {peak / gib:6.2f}  reserved {result.get('peak_reserved_bytes', 0) / gib:6.2f}  "
+        f"driver {result.get('driver_used_bytes', 0) / gib:6.2f}  estimate {total / gib:6.2f} GiB  "
+        f"{total / peak - 1 if peak else 0:+.1%}  {result.get('error', '')}",
+        flush=True,
+    )
+
+
+def driver_used() -> int:
+    """What nvidia-smi shows for the whole GPU."""
+    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[0]) * 2**20
+
+
+def pages(folder: Path, side: int, tiny: bool) -> None:
+    """Pages of random words with their text as the answer."""
+    if folder.exists():
+        return
+    script = Path(__file__).with_name("make_pages.py")
+    rows = 4 if tiny else ROWS
+    command = [sys.executable, str(script), str(folder), "--rows", str(rows), "--side", str(side)]
+    subprocess.run(command, check=True)
+
+
+def free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    main()

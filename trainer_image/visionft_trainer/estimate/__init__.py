@@ -1,0 +1,1 @@
+"""How much GPU memory a run needs, before it runs."""

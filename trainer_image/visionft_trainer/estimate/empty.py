@@ -1,0 +1,62 @@
+"""The model that a run would train, without its weights: on torch's meta device, which has shapes and no memory.
+
+Quantisation and adapters are put on by the very code that a run uses, so that what is counted is what will be there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from visionft_api.spec import VisionFineTuneSpec
+
+from visionft_trainer import adapt, load
+from visionft_trainer.errors import BadModelError
+from visionft_trainer.families import Family
+
+
+def empty_model(folder: Path, spec: VisionFineTuneSpec, family: Family, dtype: torch.dtype) -> Any:
+    """The adapted model of `folder`'s config.json, every tensor on the meta device.
+
+    Raises:
+        BadModelError: the configuration does not describe a model of the family.
+        BadConfigError: the switches of `spec.adapter` reach no layer.
+    """
+    model = _model_of(folder, family, dtype)
+    _quantise(model, spec, family, dtype)
+    model.requires_grad_(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights that are not there
+        return adapt.adapt(model, spec, family, "")
+
+
+def _model_of(folder: Path, family: Family, dtype: torch.dtype) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        model_class = family.model_class()
+        build = getattr(model_class, "from_config", None) or model_class._from_config
+        with torch.device("meta"):
+            return build(config, dtype=dtype)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadModelError(
+            f"{folder.name}: config.json does not describe a model that transformers can build ({error}). Copy it "
+            "again from where the model came from."
+        ) from error
+
+
+def _quantise(model: Any, spec: VisionFineTuneSpec, family: Family, dtype: torch.dtype) -> None:
+    """Put bitsandbytes' layers in the places where loading would put them."""
+    settings = load.quantization(spec.model.quantization, family, dtype)
+    if settings is None:
+        return
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    quantizer: Any = AutoHfQuantizer.from_config(settings)
+    quantizer.preprocess_model(model, device_map={"": "cpu"})
+    # As from_pretrained says it; PEFT looks here.
+    model.is_loaded_in_4bit = spec.model.quantization == "nf4"
+    model.is_loaded_in_8bit = spec.model.quantization == "int8"

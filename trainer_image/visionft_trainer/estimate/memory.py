@@ -1,0 +1,100 @@
+"""What a training needs on one GPU: the sum of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from visionft_trainer.distributed import BUCKET_ELEMENTS
+from visionft_trainer.estimate.activations import FULL, Activations, Batch, Head, VisionMask, activations
+from visionft_trainer.estimate.layers import Block, blocks_of
+from visionft_trainer.estimate.tensors import Tensors, tensors_of
+from visionft_trainer.families import Family
+
+MIB = 2**20
+DRIVER_BYTES = 768 * MIB
+"""CUDA's context and the libraries' own buffers: outside torch's allocator, seen by nvidia-smi. Measured on an H200."""
+WORKSPACE_BYTES = 64 * MIB
+"""cuBLAS's workspace, which torch's allocator holds."""
+VISION_MASKS: Mapping[str, VisionMask] = {"pixtral": "joined", "mllama_vision_model": "picture"}
+"""Vision towers whose attention takes a mask of its full size, by `model_type`."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes on one GPU, by what they are for."""
+
+    weights: int
+    adapter: int
+    gradients: int
+    optimizer: int
+    activations: Activations
+    exchange: int
+    """Gradients on their way to other processes."""
+    workspace: int
+
+    @property
+    def allocated(self) -> int:
+        """The highest that `torch.cuda.max_memory_allocated` shows."""
+        return (
+            self.weights
+            + self.adapter
+            + self.gradients
+            + self.optimizer
+            + self.activations.total
+            + self.exchange
+            + self.workspace
+        )
+
+    @property
+    def total(self) -> int:
+        """What nvidia-smi shows: torch's allocations and the driver's."""
+        return self.allocated + DRIVER_BYTES
+
+
+@dataclass(frozen=True)
+class Model:
+    """An adapted model, as the estimate sees it."""
+
+    tensors: Tensors
+    blocks: tuple[Block, ...]
+    head: Head
+    vision_graph: bool
+    """Whether the vision encoder is part of the graph: some of it is trained."""
+    vision_mask: VisionMask
+
+
+def describe(model: Any, family: Family, optimizer: str) -> Model:
+    """Read the adapted `model`, which may lie on the meta device."""
+    blocks = tuple(blocks_of(model, family))
+    head: Any = model.get_output_embeddings()
+    words, width = head.weight.shape
+    return Model(
+        tensors_of(model, optimizer),
+        blocks,
+        Head(width, words, trained=head.weight.requires_grad),
+        vision_graph=any(block.trained for block in blocks if block.region == "vision"),
+        vision_mask=VISION_MASKS.get(model.config.vision_config.model_type, "none"),
+    )
+
+
+def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1) -> Needs:
+    """What one GPU must hold for micro-batches like `batch`. Each of several processes holds the whole model."""
+    tensors = model.tensors
+    return Needs(
+        weights=tensors.weights,
+        adapter=tensors.adapter,
+        gradients=tensors.gradients,
+        optimizer=tensors.optimizer,
+        activations=activations(
+            model.blocks,
+            model.head,
+            batch,
+            checkpointing=checkpointing,
+            vision_graph=model.vision_graph,
+            vision_mask=model.vision_mask,
+        ),
+        exchange=min(tensors.gradients, FULL * BUCKET_ELEMENTS) if processes > 1 else 0,
+        workspace=WORKSPACE_BYTES,
+    )
