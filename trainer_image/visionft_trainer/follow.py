@@ -56,17 +56,11 @@ class Follow(TrainerCallback):
 class StopEarly(TrainerCallback):
     """Keeps the best weights, and ends the training when measuring shows no gain any more."""
 
-    def __init__(self, trainer: StepTrainer, training: TrainingSpec, total: int) -> None:
+    def __init__(self, trainer: StepTrainer, training: TrainingSpec) -> None:
         assert training.early_stopping is not None
         self._trainer = trainer
         self._training = training
         self._min_delta = float(training.early_stopping.min_delta)
-        self._total = total
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        if state.global_step >= self._total and not self._trainer.stop_agreed:
-            control.should_evaluate = True  # the last weights too are compared with the best
-        return control
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         if early_stopping.judge(state.log_history, self._min_delta).best_step == state.global_step:

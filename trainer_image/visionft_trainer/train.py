@@ -74,7 +74,7 @@ def train(
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Follow(trainer, progress, total, samples))
     if spec.training.early_stopping is not None:
-        trainer.add_callback(StopEarly(trainer, spec.training, total))
+        trainer.add_callback(StopEarly(trainer, spec.training))
     resumed = checkpoints.newest_valid(folder)
     steps, history = 0, list[dict[str, float]]()
     if resumed is not None:
