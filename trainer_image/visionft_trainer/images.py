@@ -7,6 +7,7 @@ import os
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,6 +18,7 @@ from visionft_trainer.rows import BadRowError, Picture, Span
 MAX_PIXELS = 100_000_000  # an A3 page at 600 dpi has 70 million; beyond is a decompression bomb
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 LARGE_PIXELS = 16_000_000  # a larger picture takes 100 MB and more while it is decoded
+KNOWN_FOLDERS = 4096  # whose links have been followed
 _one_large = threading.Lock()  # threads decode such pictures one after the other
 WIDE_INTEGER_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # grey with 16 bits a pixel
 MAX_16_BITS = 65_535
@@ -67,12 +69,12 @@ def read_bytes(picture: Picture, rules: ImageRules) -> bytes:
 def _read_file(path: Path, rules: ImageRules) -> bytes:
     name = _name(path, rules)
     try:
-        real = path.resolve(strict=True)
-        if not real.is_relative_to(rules.folder.resolve()):
+        real = _real(path)
+        if not real.startswith(_real_folder(str(rules.folder)).rstrip("/") + "/"):
             raise BadRowError(
                 "", f"{name} is a link out of the data file's folder; copy the image into the folder", reason=OUTSIDE
             )
-        with open_plain(real) as file:
+        with open_plain(Path(real)) as file:
             size = os.fstat(file.fileno()).st_size
             if size > rules.max_bytes:
                 raise BadRowError("", f"{name} {_too_large(size, rules)}", reason=TOO_LARGE)
@@ -86,6 +88,19 @@ def _read_file(path: Path, rules: ImageRules) -> bytes:
         raise BadRowError(
             "", f"{name} cannot be read ({error}); check the file and its permissions", reason=MISSING
         ) from None
+
+
+def _real(path: Path) -> str:
+    """Where `path` leads, links followed."""
+    if path.is_symlink():
+        return str(path.resolve(strict=True))
+    return f"{_real_folder(str(path.parent))}/{path.name}"
+
+
+@lru_cache(KNOWN_FOLDERS)
+def _real_folder(folder: str) -> str:
+    """Where `folder` leads. Remembered, since following takes a call for each part of each picture's path."""
+    return os.path.realpath(folder, strict=True)
 
 
 def open_rgb(data: bytes, name: str) -> Image.Image:
@@ -160,7 +175,7 @@ def picture_name(picture: Picture, rules: ImageRules) -> str:
 
 
 def _name(path: Path, rules: ImageRules) -> str:
-    return f"image {str(path.relative_to(rules.folder))!r}"
+    return f"image {str(path).removeprefix(f'{rules.folder}/')!r}"
 
 
 def _too_large(size: int, rules: ImageRules) -> str:

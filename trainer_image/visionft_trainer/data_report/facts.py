@@ -66,6 +66,7 @@ class PictureFacts:
 
 
 LEVELS = np.arange(256) / 255
+SQUARES = LEVELS**2
 
 
 def look_at(encoded: bytes, image: Image.Image) -> PictureFacts:
@@ -73,7 +74,7 @@ def look_at(encoded: bytes, image: Image.Image) -> PictureFacts:
     grey = image.convert("L")
     counts = np.asarray(grey.histogram()) / (image.width * image.height)
     mean = float(counts @ LEVELS)
-    variance = float(counts @ (LEVELS - mean) ** 2)
+    variance = max(0.0, float(counts @ SQUARES) - mean**2)
     return PictureFacts(
         hashlib.sha256(encoded).digest(), image.width, image.height, mean, variance**0.5, perceptual_hash(grey)
     )
