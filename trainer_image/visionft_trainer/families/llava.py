@@ -3,7 +3,7 @@
 The image processor scales the short side of a picture and cuts the middle square out: what lies beyond is never seen,
 so long lines of text are for another family. The chat template takes messages as lists of parts only, the tokenizer
 writes the first token, and no turn has an end: the end token is added to the last answer. The tower's last layer runs
-for nothing, and gets no LoRA.
+for nothing, and gets no LoRA. Rows can share a sequence: the language model tells them apart by positions.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Llava(Family):
     linears: Mapping[Part, Linears] = LLAVA_LINEARS
     encoder_modules = ("model.vision_tower",)
     image_tensors: tuple[str, ...] = ("pixel_values",)
+    packs = True
     packs = True
     tower_layers = r"model\.vision_tower\.encoder\.layers"
 
