@@ -46,11 +46,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
         lambda s: s.model.uri if s.model.uri is not None and s.model.pvc is None else None,
         "copy the model to a claim and use pvc://CLAIM/PATH",
     ),
-    Unsupported(
-        "spec.model.trustRemoteCode",
-        lambda s: s.model.trust_remote_code or None,
-        "use a model whose code is part of transformers",
-    ),
     *_data_source("spec.dataset.train", lambda s: s.dataset.train),
     *_data_source("spec.dataset.validation", lambda s: s.dataset.validation),
     Unsupported("spec.dataset.promptTemplates", lambda s: s.dataset.prompt_templates or None, "remove it"),

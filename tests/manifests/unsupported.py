@@ -2,7 +2,6 @@
 
 from typing import Any
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DIGEST = f"sha256:{'0' * 64}"
 SOURCES: dict[str, dict[str, Any]] = {
     "hub": {"repo": "org/rows"},
@@ -13,7 +12,6 @@ SOURCES: dict[str, dict[str, Any]] = {
 
 CHANGES: dict[str, dict[str, Any]] = {
     "spec.model.uri": {"model": {"uri": "s3://models/qwen"}},
-    "spec.model.trustRemoteCode": {"model": {"name": "org/model", "revision": COMMIT, "trustRemoteCode": True}},
     **{
         f"spec.dataset.{split}.{name}": {"dataset": {split: {name: source}}}
         for split in ("train", "validation")

@@ -42,7 +42,7 @@ def adapt(model: Any, spec: VisionFineTuneSpec, family: Family, identity: str) -
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     if not chosen["vision"]:
-        run_without_graph(model, family.encoder_modules)
+        run_without_graph(model, family.encoder(model))
     return tuned
 
 

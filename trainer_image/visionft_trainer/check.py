@@ -16,6 +16,7 @@ from visionft_trainer.progress import Progress
 from visionft_trainer.scratch import Scratch, scratch_folder
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
+from visionft_trainer.sources import model_code
 
 
 def check(
@@ -38,6 +39,7 @@ def _examine(run_file: RunFile, settings: Settings, progress: Progress, scratch:
     data = ingest.ingest(spec, settings, scratch, progress.tick)
     found = data_stage.inspect(data, spec, progress)
     files = model_source.locate(spec.model, settings)
+    model_code.try_code(files, spec, settings)
     packing.check(spec.training, files.family)
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)

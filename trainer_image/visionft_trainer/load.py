@@ -40,7 +40,9 @@ def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:
     from transformers import AutoProcessor
 
     try:
-        processor = AutoProcessor.from_pretrained(files.folder, local_files_only=True)  # type: ignore[no-untyped-call]
+        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            files.folder, local_files_only=True, trust_remote_code=files.runs_code
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadModelError(f"{files.identity}: the processor cannot be loaded ({_first_line(error)}). "
                        "Copy its files again from where the model came from.") from error  # fmt: skip
@@ -75,6 +77,7 @@ def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device
             device_map={"": device},
             quantization_config=quantization(spec.model.quantization, files.family, dtype),
             local_files_only=True,
+            trust_remote_code=files.runs_code,
             use_safetensors=True,
             output_loading_info=True,
         )

@@ -27,6 +27,7 @@ from visionft_trainer.scratch import Scratch, scratch_folder
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 from visionft_trainer.sources import model as model_source
+from visionft_trainer.sources import model_code
 from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
 
@@ -103,6 +104,7 @@ def _train(
             "old data back, or set spec.runPolicy.rerun to a new text to begin the next run with the new data."
         )
     files = model_source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
+    model_code.try_code(files, spec, settings)
     packing.check(spec.training, files.family)
     resolved = Resolved(model_revision=files.revision, dataset_digest=data.digest, spec_hash=run_file.spec_hash)
     with writing_to(place.resolved):

@@ -21,6 +21,7 @@ from visionft_trainer.families.pixtral import Pixtral
 from visionft_trainer.families.qwen2_5_vl import Qwen25VL
 from visionft_trainer.families.qwen2_vl import Qwen2VL
 from visionft_trainer.families.qwen3_vl import Qwen3VL, Qwen3VLMoe
+from visionft_trainer.families.remote_code import DeepseekOcr, Phi3Vision
 
 FAMILIES: tuple[Family, ...] = (
     Qwen2VL(),
@@ -37,10 +38,12 @@ FAMILIES: tuple[Family, ...] = (
     Gemma3(),
     Mllama(),
 )
+REMOTE_FAMILIES: tuple[Family, ...] = (DeepseekOcr(), Phi3Vision())
+"""Those whose code comes with the model."""
 
-__all__ = ["FAMILIES", "Family", "find_family"]
+__all__ = ["FAMILIES", "REMOTE_FAMILIES", "Family", "find_family"]
 
 
 def find_family(config: Mapping[str, Any]) -> Family | None:
     """The family that the contents of a `config.json` belong to, or None."""
-    return next((family for family in FAMILIES if family.matches(config)), None)
+    return next((family for family in (*FAMILIES, *REMOTE_FAMILIES) if family.matches(config)), None)

@@ -26,6 +26,16 @@ class Linears:
     mlp: str | None = None
 
 
+@dataclass(frozen=True)
+class RemoteCode:
+    """That a family's code comes with its models and is not part of transformers."""
+
+    transformers: str
+    """The version that its authors' code is written for, by their model card."""
+    instead: str
+    """The family that needs no such code, for errors: "use ..."."""
+
+
 def refuse_pixel_bounds(name: str, sizes: str, min_pixels: int | None, max_pixels: int | None) -> None:
     """For families whose pictures have fixed sizes. Raises `BadConfigError` when a bound is set."""
     for field, value in (("minPixels", min_pixels), ("maxPixels", max_pixels)):
@@ -74,6 +84,8 @@ class Family(ABC):
     """Whether several rows can share one sequence and still not see each other."""
     unpacked_because: str = "nothing keeps its rows apart inside one sequence"
     """Why `packs` is False: for the documentation, and for whoever asks for packing."""
+    remote_code: RemoteCode | None = None
+    """None: transformers has the code."""
     plain_template: str | None = None
     """The chat template of checkpoints that come without one: the form that their authors' code writes."""
 
@@ -153,6 +165,10 @@ class Family(ABC):
         import torch
 
         return torch.arange(len(input_ids))[None]
+
+    def encoder(self, model: Any) -> list[str]:
+        """The `encoder_modules` of one model."""
+        return list(self.encoder_modules)
 
     def idle_modules(self, config: Any) -> str | None:
         """A regular expression over modules that this model never runs, such as the last layer of a vision tower of

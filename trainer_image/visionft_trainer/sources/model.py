@@ -12,10 +12,10 @@ from visionft_api.spec import ModelSpec
 from visionft_trainer.errors import BadModelError, RunError
 from visionft_trainer.families import FAMILIES, Family, find_family
 from visionft_trainer.settings import Settings
-from visionft_trainer.sources import places
+from visionft_trainer.sources import model_code, places
 
 CONFIG_FILE = "config.json"
-# Files of a checkpoint that are read: no pickled weights, no code.
+# Files of a checkpoint that are read: no pickled weights, and code only where it is trusted.
 HUB_PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")  # either will do
 TOKENIZER_FILES = ("tokenizer.json",)
@@ -31,6 +31,11 @@ class ModelFiles:
     """What the manifest calls it: written into adapters as the base that they belong to."""
     revision: str | None
     """Commit on the hub; None for a folder."""
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether classes come from the model's own files, which the manifest trusts."""
+        return self.family.remote_code is not None
 
 
 def locate(spec: ModelSpec, settings: Settings, commit: str | None = None) -> ModelFiles:
@@ -48,24 +53,26 @@ def locate(spec: ModelSpec, settings: Settings, commit: str | None = None) -> Mo
         identity, revision = str(spec.uri), None
         if not folder.is_dir():
             raise BadModelError(f"{field}: {spec.uri} is not a folder ({folder}). Copy the model's files there.")
+        family = check_folder(folder, f"{field}: {identity}", spec)
+        model_code.check_digest(folder, spec)
     else:
         field = "spec.model.name"
         identity = str(spec.name)
-        folder = _download(identity, commit or spec.revision)
+        # Its configuration alone first: a model that cannot be trained is not downloaded.
+        folder = _download(identity, commit or spec.revision, (CONFIG_FILE,))
         revision = folder.name
-    return ModelFiles(folder, check_folder(folder, f"{field}: {identity}"), identity, revision)
+        code = model_code.CODE_PATTERNS if _family(folder, f"{field}: {identity}", spec).remote_code else ()
+        folder = _download(identity, revision, HUB_PATTERNS + code)
+        family = check_folder(folder, f"{field}: {identity}", spec)
+    return ModelFiles(folder, family, identity, revision)
 
 
-def check_folder(folder: Path, what: str) -> Family:
-    """The family of the model in `folder`, whose files are complete. Raises `BadModelError` that starts with `what`."""
-    config = _read_config(folder, what)
-    family = find_family(config)
-    if family is None:
-        supported = ", ".join(f"{family.name} ({', '.join(sorted(family.model_types))})" for family in FAMILIES)
-        raise BadModelError(
-            f"{what} is a {config.get('model_type', 'nameless')!r} model, which is not a supported vision-language "
-            f"family. Supported: {supported}."
-        )
+def check_folder(folder: Path, what: str, spec: ModelSpec) -> Family:
+    """The family of the model in `folder`, whose files are complete and whose code, if it needs any, is trusted.
+
+    Raises `BadModelError` that starts with `what`.
+    """
+    family = _family(folder, what, spec)
     if not any((folder / name).is_file() for name in PROCESSOR_FILES):
         raise BadModelError(f"{what} has no {PROCESSOR_FILES[0]}. Copy the image processor's files beside the weights.")
     for name in TOKENIZER_FILES:
@@ -75,6 +82,19 @@ def check_folder(folder: Path, what: str) -> Family:
         raise BadModelError(
             f"{what} has no *.safetensors file. Save the model with save_pretrained; pickles are not read."
         )
+    return family
+
+
+def _family(folder: Path, what: str, spec: ModelSpec) -> Family:
+    config = _read_config(folder, what)
+    family = find_family(config)
+    if family is None:
+        supported = ", ".join(f"{family.name} ({', '.join(sorted(family.model_types))})" for family in FAMILIES)
+        raise BadModelError(
+            f"{what} is a {config.get('model_type', 'nameless')!r} model, which is not a supported vision-language "
+            f"family. Supported: {supported}."
+        )
+    model_code.refuse_untrusted(family, spec, what)
     return family
 
 
@@ -90,7 +110,7 @@ def _read_config(folder: Path, what: str) -> dict[str, Any]:
     return config
 
 
-def _download(name: str, revision: str | None) -> Path:
+def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
     """The snapshot folder, named by its commit. The hub's address and token come from HF_ENDPOINT and HF_TOKEN."""
     import httpx2
     from huggingface_hub import snapshot_download
@@ -103,7 +123,7 @@ def _download(name: str, revision: str | None) -> Path:
     )
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_PATTERNS)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except GatedRepoError:
         raise BadModelError(
             f"spec.model.name: {name} is gated. Accept its terms on the hub and put a token of that account into "
