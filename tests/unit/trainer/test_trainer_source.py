@@ -1,12 +1,15 @@
 """Model folders that cannot be trained are refused before anything heavy is imported."""
 
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
 from visionft_api.exit_codes import ExitCode
+from visionft_api.spec import ModelSpec
+from visionft_trainer.digest import folder_digest
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
@@ -63,3 +66,57 @@ def test_missing_folder(tmp_path: Path) -> None:
     settings = Settings(claims={MODEL_CLAIM: tmp_path / "models"})
     with pytest.raises(BadModelError, match=r"pvc://models/tiny is not a folder .*Copy the model's files there"):
         source.locate(tiny_spec(tmp_path).model, settings)
+
+
+PHI = {"config.json": json.dumps({"model_type": "phi3_v"}), "modeling.py": "raise SystemExit"}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, Any]) -> list[str]:
+    """A hub with one model; the files that were fetched from it are in the list."""
+    fetched: list[str] = []
+    folder = tmp_path / "hub" / COMMIT
+    folder.mkdir(parents=True)
+
+    def snapshot_download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        assert revision in (None, COMMIT)
+        for file, text in files.items():
+            if any(fnmatch(file, pattern) for pattern in allow_patterns):
+                fetched.append(file)
+                (folder / file).write_text(text)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    return fetched
+
+
+def on_hub(tmp_path: Path, **model: Any) -> ModelSpec:
+    return tiny_spec(tmp_path, model={"uri": None, "name": "org/model", **model}).model
+
+
+def test_a_model_whose_code_is_not_trusted_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = fake_hub(tmp_path, monkeypatch, FILES | PHI)
+    with pytest.raises(BadModelError, match=r"spec\.model\.revision to the commit whose code you have read"):
+        source.locate(on_hub(tmp_path), Settings())
+    assert fetched == ["config.json"]
+
+
+@pytest.mark.parametrize(("files", "code"), [(FILES | PHI, True), (FILES | {"modeling.py": ""}, False)])
+def test_code_is_fetched_only_where_a_family_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, Any], code: bool
+) -> None:
+    fetched = fake_hub(tmp_path, monkeypatch, files)
+    found = source.locate(on_hub(tmp_path, revision=COMMIT, trustRemoteCode=True), Settings())
+    assert ("modeling.py" in fetched) == code == found.runs_code
+    assert "model.safetensors" in fetched
+    assert found.revision == COMMIT
+
+
+def test_a_folder_has_the_digest_that_the_manifest_says(tmp_path: Path) -> None:
+    locate(tmp_path, FILES)
+    settings = Settings(claims={MODEL_CLAIM: tmp_path / "models"})
+    right = folder_digest(tmp_path / "models" / "tiny")
+    assert source.locate(tiny_spec(tmp_path, model={"revision": right}).model, settings).family.name == "Qwen2-VL"
+    wrong = f"sha256:{'0' * 64}"
+    with pytest.raises(BadModelError, match=f"has the digest {right}, not {wrong}. Look at what changed"):
+        source.locate(tiny_spec(tmp_path, model={"revision": wrong}).model, settings)
