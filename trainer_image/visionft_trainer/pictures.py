@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 PICTURE_CACHE_BYTES = 2**28  # processed pictures kept in memory; those beyond are processed again when met
 
+COUNTS_ELEMENTS = 1024  # a tensor of more holds pixels or a mask of them
+KNOWN_SIZES = 16_384  # outlines that are remembered
+
+Size = tuple[int, int]
+"""Width and height, pixels."""
 ImageTensors = dict[str, "torch.Tensor"]
 """The image processor's tensors for all pictures of a row, in order; empty for a row without any."""
 
@@ -63,8 +69,39 @@ class Pictures:
 
     def process(self, images: Sequence[Image]) -> ImageTensors:
         """The tensors of `images`. Raises `UnfitPictureError`."""
-        for image in images:
-            problem = self._family.fits(image.width, image.height)
+        self.check([image.size for image in images])
+        return self._family.process_images(self._processor, images) if images else {}
+
+    def check(self, sizes: Sequence[Size]) -> None:
+        """Raises `UnfitPictureError` where the family cannot encode pictures of these sizes."""
+        for width, height in sizes:
+            problem = self._family.fits(width, height)
             if problem:
                 raise UnfitPictureError(problem)
-        return self._family.process_images(self._processor, images) if images else {}
+
+
+class Outlines:
+    """The tensors of rows' pictures without the pixels: what token ids depend on, which follows from sizes alone.
+
+    So a picture is opened only when no row before it had pictures of its sizes.
+    """
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+        self._known: OrderedDict[tuple[Size, ...], ImageTensors] = OrderedDict()
+
+    def of(self, row: Row, sizes: Sequence[Size]) -> ImageTensors:
+        """The outline of `row`, whose pictures have `sizes` (width, height). Raises `UnfitPictureError`."""
+        key = tuple(sizes)
+        if key not in self._known:
+            self._pictures.check(key)
+            self._known[key] = {name: _outline(tensor) for name, tensor in self._pictures.of(row).items()}
+            if len(self._known) > KNOWN_SIZES:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+
+def _outline(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of the same shape that takes no memory; small ones, which hold counts and sizes, as they are."""
+    return tensor if tensor.numel() <= COUNTS_ELEMENTS else tensor.new_zeros(()).expand(tensor.shape)

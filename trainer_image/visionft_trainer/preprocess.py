@@ -15,14 +15,14 @@ import torch
 from visionft_api.spec import DatasetSpec
 
 from visionft_trainer.boxes import write_boxes
-from visionft_trainer.boxes import write_boxes
 from visionft_trainer.chat import render
+from visionft_trainer.data_report.facts import picture_sizes
 from visionft_trainer.disk_list import DiskList
 from visionft_trainer.dropped import Dropped, DroppedRows
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.families import Family
 from visionft_trainer.ingest import Split
-from visionft_trainer.pictures import ImageTensors, Pictures, UnfitPictureError
+from visionft_trainer.pictures import ImageTensors, Outlines, Pictures, Size, UnfitPictureError
 from visionft_trainer.rows import Row
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.variation import Variation
@@ -95,7 +95,7 @@ def preprocess(
         BadDatasetError: no row is left, or a row's text holds the token that stands for a picture.
     """
     pictures = Pictures(processor, family, split.rules)
-    preparing = _Preparing(split, dataset, processor, family, pictures, tick)
+    preparing = _Preparing(split, dataset, processor, family, tick, Outlines(pictures))
     examples = DiskList.write(
         scratch.file(f"{split.name}.examples"), preparing.examples(), pack_example, unpack_example
     )
@@ -145,17 +145,18 @@ class _Preparing:
     dataset: DatasetSpec
     processor: Any
     family: Family
-    pictures: Pictures
     tick: Callable[[int, int], None]
+    outlines: Outlines
     lengths: array[int] = field(default_factory=lambda: array("i"))  # four bytes a row
     answers: array[int] = field(default_factory=lambda: array("i"))
     dropped: DroppedRows = field(default_factory=DroppedRows)
 
     def examples(self) -> Iterator[Example]:
         total = len(self.split.rows)
+        sizes = picture_sizes(self.split.facts)
         for index, row in enumerate(self.split.rows):
             try:
-                example = self._prepared(row)
+                example = self._prepared(row, next(sizes))
             except UnfitRowError as unfit:
                 what = f"{self.split.place(row.where)}: {unfit}"
                 self.dropped.add(Dropped(row.where, what), unfit.kind)
@@ -166,13 +167,12 @@ class _Preparing:
             if index % TICK_ROWS == 0 or index + 1 == total:
                 self.tick(index + 1, total)
 
-    def _prepared(self, row: Row) -> Example:
-        count = sum(1 for _ in row.pictures)
+    def _prepared(self, row: Row, sizes: Sequence[Size]) -> Example:
         allowed = self.dataset.limits.max_images
-        if count > allowed:  # before its pictures are opened
-            raise UnfitRowError("too many images", f"{count}, spec.dataset.limits.maxImages is {allowed}")
+        if len(sizes) > allowed:
+            raise UnfitRowError("too many images", f"{len(sizes)}, spec.dataset.limits.maxImages is {allowed}")
         try:
-            return prepare_row(row, self.pictures.of(row), self.dataset, self.processor, self.family)
+            return prepare_row(row, self.outlines.of(row, sizes), self.dataset, self.processor, self.family)
         except UnfitPictureError as error:
             raise UnfitRowError("unfit image", str(error)) from None
         except ValueError as error:
@@ -182,13 +182,12 @@ class _Preparing:
 
 
 def prepare_row(row: Row, images: ImageTensors, dataset: DatasetSpec, processor: Any, family: Family) -> Example:
-    """The example of one row whose processed pictures are `images`.
+    """The example of one row whose processed pictures, or their outlines, are `images`.
 
     Raises:
         UnfitRowError: it has more tokens than `spec.dataset.limits` allows.
         ValueError: the text itself holds the token that stands for a picture, or the chat template refuses it.
     """
-    row = write_boxes(row, images, processor, family)
     row = write_boxes(row, images, processor, family)
     rendered = render(processor, row, family)
     count = sum(1 for _ in row.pictures)

@@ -6,7 +6,7 @@ A question about the whole data set then reads the columns that it needs, not th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -143,6 +143,20 @@ class Facts:
     pictures: Table
     several_wordings: bool
     """Whether a row has a text of which there are others."""
+
+
+def picture_sizes(facts: Facts) -> Iterator[list[tuple[int, int]]]:
+    """Width and height of each row's pictures, row after row."""
+    sizes = zip(_read(facts.pictures, "width"), _read(facts.pictures, "height"), strict=True)
+    for count in _read(facts.rows, "pictures"):
+        yield [next(sizes) for _ in range(count)]
+
+
+def _read(table: Table, name: str) -> Iterator[int]:
+    """A column's values, few of them in memory."""
+    column = table.column(name)
+    for start in range(0, len(column), FLUSHED_RECORDS):
+        yield from column[start : start + FLUSHED_RECORDS].tolist()
 
 
 class FactsWriter:

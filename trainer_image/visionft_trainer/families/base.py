@@ -129,7 +129,11 @@ class Family(ABC):
 
     @abstractmethod
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
-        """The tokens that stand for picture `index` of a processed row."""
+        """The tokens that stand for picture `index` of a processed row.
+
+        They, and `seen_size`, follow from the sizes of the row's pictures: of large tensors `images` may have the
+        shape alone.
+        """
 
     def seen_size(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> Size | None:
         """Width and height in pixels at which the model sees picture `index` of a processed row; None where its boxes
