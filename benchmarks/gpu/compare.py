@@ -18,6 +18,7 @@ import torch
 from visionft_api.run_file import load_run_file
 from visionft_trainer.estimate import empty, memory, sizes
 from visionft_trainer.families import find_family
+from visionft_trainer.sources.model import ModelFiles
 
 RESULTS = sorted((Path(__file__).parent / "results" / "h200-memory").glob("*.json"))
 GIB = 2**30
@@ -76,7 +77,8 @@ def describe(name: str, vision: bool, quantization: str) -> memory.Model:
         config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         family = find_family(config)
         assert family is not None
-        model = empty.empty_model(Path(folder), document, family, torch.bfloat16)
+        files = ModelFiles(Path(folder), family, name, None)
+        model = empty.empty_model(files, document, torch.bfloat16)
     return memory.describe(model, family, document.training.optimizer)
 
 

@@ -79,9 +79,10 @@ class FamilyBench:
     def step(self, model: Any, folder: Path) -> Any:
         """The loss of the first optimiser step of the stage `train`; the gradients are left on the weights."""
         import torch
-        from visionft_trainer import batching, train
+        from visionft_trainer import train
+        from visionft_trainer.estimate import choose
 
-        shape = batching.fixed(self.spec.training, on_gpu=False)
+        shape = choose.on_cpu(self.spec.training)
         trainer = train.build_trainer(model, self.spec, self.rows, None, self.processor, self.family, folder, shape)
         steps = iter(trainer.get_train_dataloader())
         (work,), tokens = trainer.get_batch_samples(steps, 1, torch.device("cpu"))
@@ -127,11 +128,11 @@ def adapted_modules(model: Any) -> list[str]:
 
 
 def randomise_adapter(model: Any) -> Any:
-    """Give every trainable weight a random value that follows from its name and the seed alone."""
+    """Give LoRA's matrices random values; they follow from the names and the seed alone."""
     import torch
 
-    trainable = sorted((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
     generator = torch.Generator().manual_seed(7)
-    for _, parameter in trainable:
-        parameter.data.normal_(0, LORA_DEVIATION, generator=generator)
+    for name, parameter in sorted(model.named_parameters(), key=lambda pair: str(pair[0])):
+        if ".lora_A." in name or ".lora_B." in name:
+            parameter.data.normal_(0, LORA_DEVIATION, generator=generator)
     return model

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from visionft_api.spec import TrainingSpec
-
 
 @dataclass(frozen=True)
 class Batching:
@@ -32,11 +30,3 @@ class Batching:
             return None
         smaller = next(size for size in range(self.micro_batch // 2, 0, -1) if self.samples % size == 0)
         return replace(self, micro_batch=smaller, accumulation=self.samples // smaller)
-
-
-def fixed(training: TrainingSpec, *, on_gpu: bool) -> Batching:
-    """What the spec says in numbers; checkpointing `auto` is yes on a GPU: on CPU memory is plentiful, time is not."""
-    if training.batch_size == "auto":
-        raise ValueError("batchSize auto is no number; see the estimate of memory")
-    checkpointing = {"always": True, "never": False, "auto": on_gpu}[training.gradient_checkpointing]
-    return Batching(training.batch_size, training.gradient_accumulation, checkpointing)

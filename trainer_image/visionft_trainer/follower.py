@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from visionft_api.run_file import RunFile
 
-from visionft_trainer import batching, libraries
+from visionft_trainer import libraries
 from visionft_trainer.launch import Member
 from visionft_trainer.progress import Progress
 from visionft_trainer.settings import Settings
@@ -15,7 +15,7 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
     """Take part in the training of a run. Raises what a run raises."""
     spec = run_file.spec
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer import adapt, distributed, load, shared, train
+    from visionft_trainer import adapt, distributed, load, sharding, shared, train
 
     device = load.choose_device(spec, settings)
     waiting = shared.wait(member.folder)
@@ -25,6 +25,8 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
     model = adapt.adapt(
         load.load_model(waiting.files, spec, device), spec, waiting.files.family, waiting.files.identity
     )
+    if spec.training.sharding == "fsdp":
+        sharding.shard(model, waiting.files.family, team)
     with stop.at_step_end():
         trained = train.train(
             model,
@@ -35,10 +37,12 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
             waiting.files.family,
             prepared.checkpoints,
             Progress(),
-            batching.fixed(spec.training, on_gpu=device.type == "cuda"),
+            prepared.batching,
             stop.requested,
             team,
         )
     if trained.interrupted:
         raise stop.interruption()
+    if sharding.is_sharded(model):
+        sharding.gather(model, team, lambda: model)
     distributed.leave()

@@ -16,7 +16,7 @@ from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
-from visionft_trainer import atomic, batching, data_stage, folder, ingest, libraries, packing
+from visionft_trainer import atomic, data_stage, folder, ingest, libraries, packing
 from visionft_trainer.data_report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.folder import RunFolder
@@ -113,7 +113,8 @@ def _train(
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer import adapt, distributed, evaluate, export, load, shared, train
+    from visionft_trainer import adapt, distributed, evaluate, export, load, sharding, shared, train
+    from visionft_trainer.estimate import plan
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
@@ -124,10 +125,16 @@ def _train(
     for warning in prepared.report.warnings:
         log.warning("%s: %s", warning.reason, warning.message)
 
+    batching = plan.batching_for(
+        spec, files, train_rows, device, load.choose_dtype(device), progress, member.size if member else 1
+    )
+
     progress.enter(Stage.LOAD)
     team = distributed.Team()
     if member is not None:
-        shared.publish(shared.Shared(files, train_rows, validation_rows, place.checkpoints), processor, member.folder)
+        shared.publish(
+            shared.Shared(files, train_rows, validation_rows, place.checkpoints, batching), processor, member.folder
+        )
         team = distributed.join(member, on_gpu=device.type == "cuda")
     model = load.load_model(files, spec, device)
 
@@ -145,6 +152,8 @@ def _train(
 
     progress.enter(Stage.ADAPT)
     model = adapt.adapt(model, spec, files.family, files.identity)
+    if spec.training.sharding == "fsdp" and team.size > 1:
+        sharding.shard(model, files.family, team)
 
     progress.enter(Stage.TRAIN)
     with stop.at_step_end():
@@ -157,12 +166,18 @@ def _train(
             files.family,
             place.checkpoints,
             progress,
-            batching.fixed(spec.training, on_gpu=device.type == "cuda"),
+            batching,
             stop.requested,
             team,
         )
     if trained.interrupted or stop.requested():
         raise stop.interruption()
+    if sharding.is_sharded(model):
+        model = sharding.gather(
+            model,
+            team,
+            lambda: adapt.adapt(load.load_model(files, spec, device), spec, files.family, files.identity),
+        )
     distributed.leave()
 
     # What is measured is what ships: the merged model when one is wanted, else the adapter on its quantised base.

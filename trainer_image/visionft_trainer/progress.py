@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from visionft_api.status import Artifact, DataSummary, Evaluation, Resolved, Stage
+from visionft_api.status import Artifact, DataSummary, Estimate, Evaluation, Resolved, Stage
 
 # Percent of the whole run at which each stage starts; training is nearly all of it.
 STAGE_STARTS: Mapping[Stage, int] = {
@@ -53,6 +53,7 @@ class Snapshot:
     artifacts: tuple[Artifact, ...] = ()
     resolved: Resolved | None = None
     data: DataSummary | None = None
+    estimate: Estimate | None = None
     notes: tuple[str, ...] = ()
     """What a person should know of how the run went, a sentence or a few each."""
     finished: bool = False
@@ -141,6 +142,7 @@ class Progress:
         artifacts: Sequence[Artifact] | None = None,
         resolved: Resolved | None = None,
         data: DataSummary | None = None,
+        estimate: Estimate | None = None,
     ) -> None:
         """Something of the result is known."""
         before = self.snapshot
@@ -149,6 +151,7 @@ class Progress:
             artifacts=before.artifacts if artifacts is None else tuple(artifacts),
             resolved=resolved or before.resolved,
             data=data or before.data,
+            estimate=estimate or before.estimate,
         )
 
     def note(self, text: str) -> None:

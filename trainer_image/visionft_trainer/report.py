@@ -173,6 +173,7 @@ def compose_report(snapshot: Snapshot, sequence: int) -> dict[str, object]:
         artifacts=list(snapshot.artifacts) or None,
         resolved=snapshot.resolved,
         data=snapshot.data,
+        estimate=snapshot.estimate,
     )
     return ReportEnvelope(report=report).to_json()
 

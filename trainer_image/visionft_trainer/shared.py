@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visionft_trainer.batching import Batching
 from visionft_trainer.preprocess import Prepared
 from visionft_trainer.sources.model import ModelFiles
 
@@ -25,6 +26,7 @@ class Shared:
     train: Prepared
     validation: Prepared | None
     checkpoints: Path
+    batching: Batching
 
 
 class _Pickler(pickle.Pickler):

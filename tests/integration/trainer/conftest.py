@@ -14,7 +14,8 @@ from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_spec
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_trainer import ingest, libraries
-from visionft_trainer.batching import Batching, fixed
+from visionft_trainer.batching import Batching
+from visionft_trainer.estimate.choose import on_cpu
 from visionft_trainer.families import Family
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
@@ -78,7 +79,7 @@ class Workbench:
 
     @property
     def batching(self) -> Batching:
-        return fixed(self.spec.training, on_gpu=False)
+        return on_cpu(self.spec.training)
 
     def base_model(self) -> Any:
         import torch

@@ -6,7 +6,6 @@ Quantisation and adapters are put on by the very code that a run uses, so that w
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,35 +14,37 @@ from visionft_api.spec import VisionFineTuneSpec
 from visionft_trainer import adapt, load
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import Family
+from visionft_trainer.sources.model import ModelFiles
 
 
-def empty_model(folder: Path, spec: VisionFineTuneSpec, family: Family, dtype: torch.dtype) -> Any:
-    """The adapted model of `folder`'s config.json, every tensor on the meta device.
+def empty_model(files: ModelFiles, spec: VisionFineTuneSpec, dtype: torch.dtype) -> Any:
+    """The adapted model of config.json, every tensor on the meta device. The weights need not be there.
 
     Raises:
         BadModelError: the configuration does not describe a model of the family.
         BadConfigError: the switches of `spec.adapter` reach no layer.
     """
-    model = _model_of(folder, family, dtype)
-    _quantise(model, spec, family, dtype)
+    model = _model_of(files, dtype)
+    _quantise(model, spec, files.family, dtype)
     model.requires_grad_(False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of weights that are not there
-        return adapt.adapt(model, spec, family, "")
+        return adapt.adapt(model, spec, files.family, files.identity)
 
 
-def _model_of(folder: Path, family: Family, dtype: torch.dtype) -> Any:
+def _model_of(files: ModelFiles, dtype: torch.dtype) -> Any:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        model_class = family.model_class()
-        build = getattr(model_class, "from_config", None) or model_class._from_config
+        config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=files.runs_code)
+        model_class = files.family.model_class()
         with torch.device("meta"):
-            return build(config, dtype=dtype)
+            if hasattr(model_class, "from_config"):
+                return model_class.from_config(config, dtype=dtype, trust_remote_code=files.runs_code)
+            return model_class._from_config(config, dtype=dtype)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadModelError(
-            f"{folder.name}: config.json does not describe a model that transformers can build ({error}). Copy it "
+            f"{files.identity}: config.json does not describe a model that transformers can build ({error}). Copy it "
             "again from where the model came from."
         ) from error
 

@@ -1,0 +1,103 @@
+"""How the samples of a step are brought through the model, where `batchSize` or `gradientCheckpointing` is auto.
+
+The largest micro-batch that fits into the GPU without checkpointing; if not even one sample does, the largest with it.
+Checkpointing computes every layer's forward pass twice, and a larger micro-batch wins less than that costs
+(benchmarks/gpu).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from visionft_api.quantities import format_size
+from visionft_api.spec import TrainingSpec
+from visionft_api.spec.training import DEFAULT_EFFECTIVE_BATCH_SIZE
+
+from visionft_trainer.batching import Batching
+from visionft_trainer.errors import BadConfigError
+from visionft_trainer.estimate.memory import Model, Needs, needs
+from visionft_trainer.estimate.sizes import RowSize, worst_batch
+
+USABLE = 0.9
+"""Share of the GPU's memory that is planned with; the rest is for what the allocator cannot use again and for error."""
+CPU_MICRO_BATCH = 16
+"""Samples at a time on a CPU, which gains nothing from more."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to train, and what it needs."""
+
+    batching: Batching
+    needs: Needs
+    fits: bool
+    """Whether the estimate says that the memory suffices."""
+
+
+def choose(training: TrainingSpec, model: Model, rows: Sequence[RowSize], memory: int, processes: int = 1) -> Choice:
+    """What is trained on a GPU with `memory` bytes. Numbers in the spec stay as they are.
+
+    When nothing fits, it is the way that needs least, with `fits` False.
+
+    Raises:
+        BadConfigError: the samples of a step cannot be shared by the processes.
+    """
+
+    def weighed(batching: Batching) -> Choice:
+        batch = worst_batch(rows, batching.micro_batch)
+        checkpointing = batching.gradient_checkpointing
+        found = needs(model, batch, checkpointing=checkpointing, processes=processes)
+        return Choice(batching, found, fits=found.total <= USABLE * memory)
+
+    weighed_ways = (weighed(batching) for batching in ways(training, processes))
+    return next((choice for choice in weighed_ways if choice.fits), None) or weighed(ways(training, processes)[-1])
+
+
+def ways(training: TrainingSpec, processes: int) -> list[Batching]:
+    """The ways that the spec allows, the preferred first, the one that needs least memory last.
+
+    Raises:
+        BadConfigError: the samples of a step cannot be shared by the processes.
+    """
+    checkpointing = {"always": [True], "never": [False], "auto": [False, True]}[training.gradient_checkpointing]
+    if training.batch_size == "auto":
+        samples = samples_of_process(training, processes)
+        sizes = [size for size in range(samples, 0, -1) if samples % size == 0]
+    else:
+        samples = training.batch_size * training.gradient_accumulation
+        sizes = [training.batch_size]
+    return [Batching(size, samples // size, again) for again in checkpointing for size in sizes]
+
+
+def on_cpu(training: TrainingSpec, processes: int = 1) -> Batching:
+    """What is trained on a CPU, where memory is plentiful and time is not."""
+    fitting = [way for way in ways(training, processes) if way.micro_batch <= CPU_MICRO_BATCH]
+    return (fitting or ways(training, processes))[0]
+
+
+def samples_of_process(training: TrainingSpec, processes: int) -> int:
+    """Samples of one optimiser step on each process, for `batchSize: auto`. Raises `BadConfigError`."""
+    samples = training.effective_batch_size or DEFAULT_EFFECTIVE_BATCH_SIZE
+    if samples % processes:
+        field = "spec.training.effectiveBatchSize"
+        raise BadConfigError(
+            f"{field}: {samples} samples a step cannot be shared evenly by {processes} GPUs. Set it to a multiple of "
+            f"{processes}, such as {processes * -(-samples // processes)}."
+        )
+    return samples // processes
+
+
+def sentence(choice: Choice, memory: int) -> str:
+    """What was chosen and why, for people."""
+    batching = choice.batching
+    how = f"{batching.micro_batch} samples at a time, {batching.accumulation} times a step, " + (
+        "with gradient checkpointing" if batching.gradient_checkpointing else "without gradient checkpointing"
+    )
+    need = f"about {format_size(choice.needs.total)} of the GPU's {format_size(memory)}"
+    if choice.fits:
+        return f"{how}: {need}"
+    return (
+        f"{how} is estimated to take {need}, which may not suffice. Lower spec.dataset.limits.maxTokens or "
+        "spec.dataset.image.maxPixels, leave spec.adapter.vision out, quantise the model, or use a larger GPU."
+    )
