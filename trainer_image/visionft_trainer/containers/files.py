@@ -23,6 +23,8 @@ KINDS = {
     ".tar.zst": "tar",
 }
 """Endings of data files, and the container that each is."""
+PICTURE_NAMERS = {"jsonl", "json", "csv", "tsv"}
+"""Containers whose rows name pictures that lie beside them."""
 DATA_FILE = "data.jsonl"  # comes before all others in its folder
 DATA_FOLDER = "data"  # where the hub's data sets keep their files
 # `train-00000-of-00003`, with the hash that older versions of datasets put behind; `part_12`; `0007`.
@@ -54,7 +56,7 @@ def shards_of(place: Path) -> Sequence[Path]:
 
 def one_set(files: Iterable[Path], name: str) -> Sequence[Path]:
     """`files` in the order of their shards, when they are of one data set. Raises `BadDatasetError`."""
-    found = sorted(files, key=lambda file: (_number(file), file.name))
+    found = sorted(files, key=lambda file: (set_and_number(file.name)[1], file.name))
     kinds = {KINDS[ending_of(file.name) or ""] for file in found}
     sets = sorted({set_of(file) for file in found})
     if len(kinds) > 1:
@@ -65,7 +67,7 @@ def one_set(files: Iterable[Path], name: str) -> Sequence[Path]:
             f"{name} holds several data sets ({', '.join(sets[:6])}); name the one that is meant, such as "
             f"{name}/{found[0].name}, or {name}/{sets[0]} for all shards of it."
         )
-    counts = {int(count) for file in found if (count := _parts(file)["count"])}
+    counts = {int(count) for file in found if (count := _parts(file.name)["count"])}
     if counts and counts != {len(found)}:
         raise BadDatasetError(
             f"{name} has {len(found)} of the {max(counts)} files of {sets[0]}; copy the missing ones there."
@@ -75,15 +77,17 @@ def one_set(files: Iterable[Path], name: str) -> Sequence[Path]:
 
 def set_of(file: Path) -> str:
     """The name that the shards of a data set share; of a file that is no shard, its own without the ending."""
-    return _parts(file)["set"] or ""
+    return set_and_number(file.name)[0]
 
 
-def _number(file: Path) -> int:
-    return int(_parts(file)["number"] or 0)
+def set_and_number(name: str) -> tuple[str, int]:
+    """The name of the data set that a file belongs to, and which of its shards it is."""
+    parts = _parts(name)
+    return parts["set"] or "", int(parts["number"] or 0)
 
 
-def _parts(file: Path) -> dict[str, str | None]:
-    stem = file.name[: -len(ending_of(file.name) or "")] if ending_of(file.name) else file.name
+def _parts(name: str) -> dict[str, str | None]:
+    stem = name.removesuffix(name[-len(ending) :]) if (ending := ending_of(name)) else name
     found = SHARD.match(stem)
     return found.groupdict() if found else {"set": stem, "number": None, "count": None}
 

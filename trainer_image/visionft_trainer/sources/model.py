@@ -112,34 +112,16 @@ def _read_config(folder: Path, what: str) -> dict[str, Any]:
 
 def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
     """The snapshot folder, named by its commit. The hub's address and token come from HF_ENDPOINT and HF_TOKEN."""
-    import httpx2
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
-    try:
+    asked = Asked(
+        kind="model",
+        name=name,
+        field="spec.model.name",
+        parent="spec.model",
+        revision=revision,
+        refused=BadModelError,
+        other_way="put the model on a claim and name it by spec.model.uri",
+    )
+    with explained(asked):
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
-    except GatedRepoError:
-        raise BadModelError(
-            f"spec.model.name: {name} is gated. Accept its terms on the hub and put a token of that account into "
-            "spec.model.secretRef (key HF_TOKEN)."
-        ) from None
-    except RepositoryNotFoundError:
-        raise BadModelError(
-            f"spec.model.name: the hub has no model {name}, or it is private. Check the name; for a private model set "
-            "spec.model.secretRef (key HF_TOKEN)."
-        ) from None
-    except RevisionNotFoundError:
-        raise BadModelError(
-            f"spec.model.revision: {name} has no revision {revision!r}. Name a branch, tag or commit."
-        ) from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
-        raise RunError(
-            f"spec.model.name: {name} could not be fetched from the hub ({error}). Check the cluster's way to the hub, "
-            "or put the model on a claim and name it by spec.model.uri."
-        ) from error

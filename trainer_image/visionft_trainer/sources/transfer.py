@@ -1,0 +1,104 @@
+"""What all downloads share: patience with servers, room on the disk, several files at a time."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from visionft_trainer.errors import RunError, StorageFailedError
+from visionft_trainer.values import show
+
+ATTEMPTS = 5  # in a row without a byte more than before
+FIRST_PAUSE_SECONDS = 0.5  # doubled after each attempt
+PASSING = {408, 425, 429}  # HTTP refusals that another try may not meet, as all of 5xx
+PIECE_BYTES = 2**20
+PARALLEL_FILES = 8
+QUEUED_FILES = 4 * PARALLEL_FILES  # names waiting for a thread
+SPARE_BYTES = 64 * 2**20  # left free on the disk for the run itself
+
+T = TypeVar("T")
+Sleep = Callable[[float], None]
+
+
+class InterruptedTransferError(Exception):
+    """A download that stopped on the way; another try goes on from there."""
+
+
+def persevere(attempt: Callable[[], None], done: Callable[[], int], what: str, sleep: Sleep = time.sleep) -> None:
+    """Repeat `attempt` while it is interrupted; give up after `ATTEMPTS` in which `done` (bytes) did not grow.
+
+    Raises:
+        RunError: `what` could not be fetched, which another try of the run may mend.
+    """
+    failures = 0
+    while True:
+        before = done()
+        try:
+            attempt()
+        except InterruptedTransferError as error:
+            failures = 1 if done() > before else failures + 1
+            if failures == ATTEMPTS:
+                raise RunError(
+                    f"{what} could not be fetched ({error}). Check that the server is up and can be reached from here."
+                ) from error
+            sleep(FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
+        else:
+            return
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[None]:
+    """Turn a disk that is full into `StorageFailedError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise _no_room(folder, str(error)) from error
+
+
+def need_room(folder: Path, size: int) -> None:
+    """Raise `StorageFailedError` when `size` bytes do not fit on the disk of `folder`."""
+    free = shutil.disk_usage(folder).free - SPARE_BYTES
+    if size > free:
+        raise _no_room(folder, f"{size:,} bytes are needed and {max(free, 0):,} are free")
+
+
+def _no_room(folder: Path, why: str) -> StorageFailedError:
+    return StorageFailedError(
+        f"{folder} cannot hold the data ({why}). Make the pod's ephemeral storage larger, point TMPDIR to a larger "
+        "disk, or copy the data to a claim and use pvc."
+    )
+
+
+def inside(folder: Path, name: str, field: str, error: type[RunError]) -> Path:
+    """Where the file called `name` by somebody else goes below `folder`. Raises `error` for one that leads out."""
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
+        raise error(f"{field}: the name {show(name)} leads out of its folder; rename that file.")
+    return folder / path
+
+
+def in_parallel(action: Callable[[T], None], items: Sequence[T]) -> None:
+    """`action` for each item, several at a time; the first error ends it."""
+    with ThreadPoolExecutor(PARALLEL_FILES) as pool:
+        waiting = set()
+        try:
+            for item in items:
+                waiting.add(pool.submit(action, item))
+                if len(waiting) >= QUEUED_FILES:
+                    finished, waiting = wait(waiting, return_when="FIRST_COMPLETED")
+                    for future in finished:
+                        future.result()
+            finished, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
