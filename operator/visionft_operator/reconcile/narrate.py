@@ -45,7 +45,8 @@ def _check(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> It
     """The check that comes before the training; how it failed is told with the run's end."""
     now = _moved(old, new, ConditionType.DATA_CHECKED)
     if now is not None and now.status == "Unknown":
-        yield Note("Normal", "CheckStarted", now.message, run)
+        message = f"The data of run {run} is checked before its training, by a Job that asks for no GPU."
+        yield Note("Normal", "CheckStarted", message, run)
     elif now is not None and now.status == "True":
         yield Note("Normal", "CheckPassed", now.message, run)
 
