@@ -78,7 +78,7 @@ def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Pat
     model.save_pretrained(folder)
     Phi4MultimodalProcessor(
         image_processor=Phi4MultimodalImageProcessor(
-            size={"height": CROP_PIXELS, "width": CROP_PIXELS}, patch_size=PATCH_PIXELS, dynamic_hd=6
+            size={"height": CROP_PIXELS, "width": CROP_PIXELS}, patch_size=PATCH_PIXELS
         ),
         audio_processor=Phi4MultimodalFeatureExtractor(),
         tokenizer=tokenizer,
