@@ -54,7 +54,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
     ),
     Unsupported("spec.training.batchSize", lambda s: _unusual(s.training.batch_size == "auto", False), "use a number"),
     Unsupported("spec.training.effectiveBatchSize", lambda s: s.training.effective_batch_size, "use batchSize"),
-    Unsupported("spec.training.sharding", lambda s: _unusual(s.training.sharding, "auto"), "use auto"),
     Unsupported("spec.drift", lambda s: s.drift, "remove it"),
     Unsupported("spec.output.s3", lambda s: s.output.s3, "use pvc"),
     Unsupported("spec.output.oci", lambda s: s.output.oci, "use pvc"),

@@ -43,6 +43,14 @@ class Team:
             distributed.all_reduce(numbers)
         return numbers
 
+    def largest(self, number: int) -> int:
+        """The largest that any process has."""
+        if self.size == 1:
+            return number
+        numbers = torch.zeros(self.size, device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+        numbers[self.rank] = number
+        return int(self.sum(numbers).max())
+
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter], present: torch.Tensor) -> None:
         """Replace each gradient by the sum over all processes.
 

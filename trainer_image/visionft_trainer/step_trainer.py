@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.trainer import TRAINER_STATE_NAME
+from torch.distributed.tensor import DTensor
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
 from trl.trainer.sft_trainer import SFTTrainer
 from visionft_api.spec import TrainingSpec
 
-from visionft_trainer import checkpoints, early_stopping, optimizers, weights
+from visionft_trainer import checkpoints, early_stopping, optimizers, sharding, weights
 from visionft_trainer.batching import Batching
 from visionft_trainer.collate import Collator
 from visionft_trainer.distributed import Team
@@ -62,7 +63,10 @@ class StepTrainer(SFTTrainer):
         super().__init__(**kwargs)
         tuned: Any = self.model
         self._tuned = tuned
-        self._trainable = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
+        self._sharded = sharding.is_sharded(tuned)
+        # Gradients of what is shared out are added up in the backward pass.
+        self._trainable = [parameter for parameter in tuned.parameters() if parameter.requires_grad
+                           and not isinstance(parameter, DTensor)]  # fmt: skip
 
     @property
     def units(self) -> int:
@@ -111,6 +115,8 @@ class StepTrainer(SFTTrainer):
         team, device = self._flow.team, self.args.device
         inputs.cut(self._flow.batching.micro_batch)
         tokens = team.sum(torch.tensor(float(inputs.answer_tokens), device=device, dtype=torch.float64))
+        if self._sharded:
+            self._keep_pace(inputs)
         while True:
             loss, out_of_memory = self._passes(model, inputs, tokens.float())
             present = [parameter.grad is not None for parameter in self._trainable]
@@ -134,8 +140,17 @@ class StepTrainer(SFTTrainer):
                 self._seed(work.offset + index * work.micro_batch)
                 loss += self._one_pass(model, dict(batch), tokens)
         except torch.OutOfMemoryError as error:
+            if self._sharded:  # the others wait in the middle of a layer
+                raise
             return loss, str(error).partition("\n")[0]
         return loss, None
+
+    def _keep_pace(self, work: Work) -> None:
+        """As many passes as any other process makes: layers that are shared out run on all of them together."""
+        missing = self._flow.team.largest(len(work.batches)) - len(work.batches)
+        if missing:
+            idle = labels_off(work.batches[-1] if work.batches else self._flow.collate([Unit(0, (0,))]))
+            work.batches += [idle] * missing
 
     def _one_pass(self, model: Any, inputs: dict[str, Any], tokens: Any) -> torch.Tensor:
         loss: torch.Tensor = super().training_step(model, inputs, tokens)  # type: ignore[no-untyped-call]
@@ -206,11 +221,13 @@ class StepTrainer(SFTTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = self._folder
-        values = weights.trainable(self._tuned)
+        optimizer, scheduler = self._optimizer_and_scheduler()
+        values, state = weights.trainable(self._tuned), weights.gathered(optimizer.state_dict())
         if self._flow.team.leads:
             with writing_to(folder), checkpoints.writing(folder, self.state.global_step) as draft:
                 weights.write(values, draft)
-                self._save_optimizer_and_scheduler(str(draft))
+                torch.save(state, draft / OPTIMIZER_NAME)
+                torch.save(scheduler.state_dict(), draft / SCHEDULER_NAME)
                 self._save_scaler(str(draft))
                 self.state.save_to_json(str(draft / TRAINER_STATE_NAME))
             checkpoints.keep_newest(folder, self._training.checkpoints.keep)
@@ -232,6 +249,17 @@ class StepTrainer(SFTTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         self.load_weights(Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        state = torch.load(Path(checkpoint) / OPTIMIZER_NAME, map_location=self.args.device, weights_only=True)
+        optimizer, scheduler = self._optimizer_and_scheduler()
+        optimizer.load_state_dict(weights.scattered(state, optimizer))
+        scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))
+
+    def _optimizer_and_scheduler(self) -> tuple[Any, Any]:
+        return self.optimizer, self.lr_scheduler
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """There is none: see `_seed`."""

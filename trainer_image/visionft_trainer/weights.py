@@ -31,25 +31,54 @@ def read_into(model: Any, folder: Path) -> None:
     """Give the trainable parameters of `model` the values that lie in `folder`."""
     from safetensors import safe_open
 
-    wanted = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     with safe_open(folder / WEIGHTS_FILE, framework="pt") as stored:
-        if set(stored.keys()) != set(wanted):
-            raise ValueError(f"{folder.name} holds the weights of another training")
-        with torch.no_grad():
-            for name, parameter in wanted.items():
-                _assign(parameter, stored.get_tensor(name))
+        assign(model, {name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118 - no mapping
 
 
-def _whole(value: torch.Tensor) -> torch.Tensor:
+def assign(model: Any, values: Mapping[str, torch.Tensor]) -> None:
+    """Give the trainable parameters of `model` these values. Raises `ValueError` when they are of another training."""
+    wanted = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if set(values) != set(wanted):
+        raise ValueError("these are the weights of another training")
+    with torch.no_grad():
+        for name, parameter in wanted.items():
+            parameter.copy_(_like(values[name].to(parameter.device), parameter))
+
+
+def gathered(state: Any) -> Any:
+    """An optimizer's state with every tensor whole; all processes call it."""
+    if isinstance(state, dict):
+        return {key: gathered(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [gathered(value) for value in state]
+    return _whole(state)
+
+
+def scattered(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The reverse of `gathered`: each tensor shared out as the parameter is that it belongs to."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    shared = {
+        index: {
+            key: _like(value, parameters[index])
+            if isinstance(value, torch.Tensor) and value.shape == parameters[index].shape
+            else value
+            for key, value in entries.items()
+        }
+        for index, entries in state["state"].items()
+    }
+    return {**state, "state": shared}
+
+
+def _whole(value: Any) -> Any:
     from torch.distributed.tensor import DTensor
 
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def _assign(parameter: torch.Tensor, value: torch.Tensor) -> None:
+def _like(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """`value` shared out among the processes as `parameter` is."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
-    if isinstance(parameter, DTensor):
-        parameter.copy_(distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements))
-    else:
-        parameter.copy_(value)
+    if not isinstance(parameter, DTensor):
+        return value
+    return distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)
