@@ -21,7 +21,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "spec.dataset.format": {"dataset": {"format": "grounding"}},
     "spec.training.batchSize": {"training": {"batchSize": "auto"}},
     "spec.training.effectiveBatchSize": {"training": {"batchSize": "auto", "effectiveBatchSize": 32}},
-    "spec.training.sharding": {"training": {"sharding": "ddp"}},
     "spec.drift": {"drift": {"schedule": "@daily"}},
     "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
     "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
