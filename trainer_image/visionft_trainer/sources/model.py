@@ -9,10 +9,11 @@ from typing import Any
 
 from visionft_api.spec import ModelSpec
 
-from visionft_trainer.errors import BadModelError, RunError
+from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import FAMILIES, Family, find_family
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model_code, places
+from visionft_trainer.sources.hub_errors import Asked, explained
 
 CONFIG_FILE = "config.json"
 # Files of a checkpoint that are read: no pickled weights, and code only where it is trusted.
