@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from visionft_trainer.errors import BadModelError
 from visionft_trainer.families.base import Family, Linears, Part, layers_beyond, refuse_pixel_bounds, too_narrow
 
 if TYPE_CHECKING:
@@ -64,8 +65,18 @@ class Llava(Family):
         return int(processor.image_token_id)
 
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
-        """As many placeholders as the processor counts: for LLaVA 1.5 one a patch."""
-        text = processor.replace_image_token(images, index)
+        """As many placeholders as the processor counts: for LLaVA 1.5 one a patch.
+
+        Raises:
+            BadModelError: the processor was saved by a version that did not count, and lacks the numbers for it.
+        """
+        try:
+            text = processor.replace_image_token(images, index)
+        except TypeError as error:
+            raise BadModelError(
+                "spec.model: processor_config.json lacks patch_size, num_image_tokens or another number that a picture's "
+                f"tokens are counted from ({error}). Copy it from the newest revision of the model."
+            ) from None
         return [self.placeholder_id(processor)] * text.count(processor.image_token)
 
     def idle_modules(self, config: Any) -> str | None:
