@@ -74,8 +74,8 @@ class Llava(Family):
             text = processor.replace_image_token(images, index)
         except TypeError as error:
             raise BadModelError(
-                "spec.model: processor_config.json lacks patch_size, num_image_tokens or another number that a picture's "
-                f"tokens are counted from ({error}). Copy it from the newest revision of the model."
+                "spec.model: processor_config.json lacks patch_size, num_image_tokens or another number from which a "
+                f"picture's tokens are counted ({error}). Copy it from the newest revision of the model."
             ) from None
         return [self.placeholder_id(processor)] * text.count(processor.image_token)
 
