@@ -74,7 +74,7 @@ def fetch(
     targets = [(item, inside(top, item.key.removeprefix(parent), field, BadDatasetError)) for item in items]
     with filling(top):
         in_parallel(lambda pair: bucket.download(*pair), targets)
-    place = top / prefix.removeprefix(parent)
+    place = top / f"{prefix}/".removeprefix(parent)
     found = at(place)
     assert found is not None  # it was listed
     return found
