@@ -104,8 +104,7 @@ class _Chat:
         words = _words(message).strip()
         start = len(before)
         if not after.startswith(before):
-            closed = re.search(rf"(?:{ends.pattern}|\s)*\Z", after)
-            body = after[: closed.start()] if closed else after
+            body = _without_ends(after, ends)
             if not body.endswith(words):
                 raise _rewrites()
             start = len(body) - len(words)
@@ -136,6 +135,15 @@ def _special_tokens(tokenizer: Any) -> re.Pattern[str]:
     """Matches any of the tokens that are no text."""
     special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
     return re.compile("|".join(map(re.escape, sorted(special | set(tokenizer.all_special_tokens)))) or r"(?!)")
+
+
+def _without_ends(text: str, special: re.Pattern[str]) -> str:
+    """`text` without the special tokens and the white space at its end."""
+    matches = list(special.finditer(text))
+    text = text.rstrip()
+    while matches and matches[-1].end() == len(text):
+        text = text[: matches.pop().start()].rstrip()
+    return text
 
 
 def _words(message: dict[str, Any]) -> str:
