@@ -122,7 +122,8 @@ def plain_peft(bench: FamilyBench, modules: Sequence[str]) -> Any:
     from peft import LoraConfig, get_peft_model
 
     base = bench.family.model_class().from_pretrained(bench.files.folder, dtype=torch.float32)
-    config = LoraConfig(r=bench.spec.adapter.rank, lora_alpha=bench.spec.adapter.alpha, target_modules=list(modules))
+    adapter = bench.spec.adapter
+    config = LoraConfig(r=adapter.rank, lora_alpha=adapter.alpha, use_dora=adapter.dora, target_modules=list(modules))
     return randomise_adapter(get_peft_model(base, config)).train()
 
 

@@ -34,6 +34,9 @@ CAPABILITIES: Mapping[str, Capability] = {
     "frozen": Capability("frozen tower"),
     "merge": Capability("merge"),
     "generation": Capability("generation"),
+    "int8": Capability("int8"),
+    "dora": Capability("DoRA"),
+    "full": Capability("full fine-tuning"),
     "packing": Capability("packing", lambda family: family.packs),
 }
 
