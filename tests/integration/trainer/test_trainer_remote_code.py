@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +12,12 @@ import torch
 from support.family_bench import FamilyBench, adapted_modules
 from support.family_data import ROWS, TRAIN_FILE, write_family_rows
 from support.family_reference import TURNS, gradients, plain_loss, plain_peft
-from support.tiny_models.remote_code import CODE, MODULE, tiny_phi3_vision
+from support.tiny_models.remote_code import DEEPSEEK_OCR, MODULE, PHI3_VISION, Ported, change
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, tiny_manifest
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_trainer import export, ingest, libraries, load, preprocess
 from visionft_trainer.digest import folder_digest
 from visionft_trainer.errors import BadModelError
-from visionft_trainer.families import REMOTE_FAMILIES
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
@@ -25,13 +25,12 @@ from visionft_trainer.sources import model_code
 
 libraries.quiet()
 MARKER = "was-imported"
-PHI = next(family for family in REMOTE_FAMILIES if family.name == "Phi-3-Vision")
 FAILS = {
     "a class that is gone": "from transformers.models.llama.modeling_llama import LlamaFlashAttention2\n",
     "a package that is not here": "import addict\n",
     "an attribute that is gone": "import transformers\ntransformers.utils.is_no_longer_there\n",
-    "a model that cannot be built": CODE.replace(
-        "    config_class = Phi3VConfig", "    def __init__(self, config):\n        config.rope_scaling_of_old['type']"
+    "a model that cannot be built": PHI3_VISION.code.replace(
+        "    config_class = PortedConfig", "    def __init__(self, config):\n        config.rope_scaling_of_old['type']"
     ),
 }
 
@@ -64,11 +63,11 @@ def _settings(place: Path) -> Settings:
 
 def _marking(place: Path) -> str:
     """Code that leaves a mark when it is imported."""
-    return f"open({str(place / MARKER)!r}, 'w').close()\n{CODE}"
+    return f"open({str(place / MARKER)!r}, 'w').close()\n{PHI3_VISION.code}"
 
 
 def test_code_is_refused_and_not_run_unless_it_is_trusted(place: Path) -> None:
-    folder = tiny_phi3_vision(place / MODEL_CLAIM / "tiny", code=_marking(place))
+    folder = PHI3_VISION.write(place / MODEL_CLAIM / "tiny", _marking(place))
     spec = _spec(place)
     with pytest.raises(BadModelError) as error:
         source.locate(spec.model, _settings(place))
@@ -80,11 +79,8 @@ def test_code_is_refused_and_not_run_unless_it_is_trusted(place: Path) -> None:
     )
     assert not (place / MARKER).exists()
     # Nor for a family of transformers, by way of its processor or tokenizer.
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"model_type": "llava"}))
-    tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
-    auto_map = {"auto_map": {"AutoTokenizer": [f"{MODULE}.Phi3VProcessor", f"{MODULE}.Phi3VProcessor"]}}
-    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer | auto_map))
+    change(folder / "config.json", model_type="llava")
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": [f"{MODULE}.PortedProcessor"] * 2})
     files = source.locate(spec.model, _settings(place))
     try:
         load.load_processor(files, spec)
@@ -95,7 +91,7 @@ def test_code_is_refused_and_not_run_unless_it_is_trusted(place: Path) -> None:
 
 
 def test_changed_files_are_not_run(place: Path) -> None:
-    folder = tiny_phi3_vision(place / MODEL_CLAIM / "tiny", code=_marking(place))
+    folder = PHI3_VISION.write(place / MODEL_CLAIM / "tiny", _marking(place))
     spec = _trusted(place)
     (folder / "README.md").write_text("changed since it was read")
     with pytest.raises(BadModelError, match=r"spec.model.revision: .* has the digest sha256:.*, not sha256:"):
@@ -104,9 +100,9 @@ def test_changed_files_are_not_run(place: Path) -> None:
 
 
 def test_code_of_another_repository_is_not_run(place: Path) -> None:
-    folder = tiny_phi3_vision(place / MODEL_CLAIM / "tiny", code=_marking(place))
+    folder = PHI3_VISION.write(place / MODEL_CLAIM / "tiny", _marking(place))
     config = json.loads((folder / "config.json").read_text())
-    config["auto_map"]["AutoModelForCausalLM"] = f"org/other--{MODULE}.Phi3VForCausalLM"
+    config["auto_map"]["AutoModelForCausalLM"] = f"org/other--{MODULE}.PortedModel"
     (folder / "config.json").write_text(json.dumps(config))
     spec = _trusted(place)
     files = source.locate(spec.model, _settings(place))
@@ -119,7 +115,7 @@ def test_code_of_another_repository_is_not_run(place: Path) -> None:
 def test_code_that_cannot_run_here_says_with_what_it_would(place: Path, code: str) -> None:
     import transformers
 
-    tiny_phi3_vision(place / MODEL_CLAIM / "tiny", code=code if "class Phi3VConfig" in code else code + CODE)
+    PHI3_VISION.write(place / MODEL_CLAIM / "tiny", code if "class PortedConfig" in code else code + PHI3_VISION.code)
     spec = _trusted(place)
     files = source.locate(spec.model, _settings(place))
     with pytest.raises(BadModelError) as error:
@@ -133,21 +129,21 @@ def test_code_that_cannot_run_here_says_with_what_it_would(place: Path, code: st
 
 @pytest.mark.parametrize("model_type", ["phi3_v", "deepseek_vl_v2"])
 def test_a_folder_without_the_code_is_told(place: Path, model_type: str) -> None:
-    folder = tiny_phi3_vision(place / MODEL_CLAIM / "tiny")
-    config = json.loads((folder / "config.json").read_text()) | {"model_type": model_type, "auto_map": {}}
-    (folder / "config.json").write_text(json.dumps(config))
+    folder = PHI3_VISION.write(place / MODEL_CLAIM / "tiny")
+    change(folder / "config.json", model_type=model_type, auto_map={})
     spec = _trusted(place)
     files = source.locate(spec.model, _settings(place))
     with pytest.raises(BadModelError, match=r"auto_map has no AutoConfig and no AutoModelForImageTextToText"):
         model_code.try_code(files, spec, _settings(place))
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> FamilyBench:
+@pytest.fixture(scope="module", params=[PHI3_VISION, DEEPSEEK_OCR], ids=lambda ported: ported.model_type)
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FamilyBench:
     """The whole path up to the model, for the code that is trusted."""
     place = tmp_path_factory.mktemp("trusted")
     write_family_rows(place / DATA_CLAIM)
-    tiny_phi3_vision(place / MODEL_CLAIM / "tiny")
+    ported: Ported = request.param
+    ported.write(place / MODEL_CLAIM / "tiny")
     spec, settings = _trusted(place), _settings(place)
     files = source.locate(spec.model, settings)
     model_code.try_code(files, spec, settings)
@@ -159,7 +155,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> FamilyBench:
 
 
 def test_trusted_code_is_trained_like_any_other(bench: FamilyBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(TURNS, "Phi3VProcessor", TURNS["LlavaProcessor"])
+    if bench.family.name == "Phi-3-Vision":
+        monkeypatch.setitem(TURNS, "PortedProcessor", TURNS["LlavaProcessor"])
     images = bench.rows.pictures._rules.folder
     tuned = bench.tuned_model().train()
     loss = tuned(**bench.batch()).loss
@@ -178,8 +175,6 @@ def test_trusted_code_is_trained_like_any_other(bench: FamilyBench, monkeypatch:
 
 
 def test_what_ships_is_what_was_measured_and_brings_its_code(bench: FamilyBench, tmp_path: Path) -> None:
-    from transformers import AutoModelForCausalLM
-
     tuned = bench.tuned_model().eval()
     batch = bench.batch()
     with torch.no_grad():
@@ -187,9 +182,9 @@ def test_what_ships_is_what_was_measured_and_brings_its_code(bench: FamilyBench,
         adapter = export.write_adapter(tuned, tmp_path / "adapter")
         merged = export.merge(tuned, adapter.folder)
         export.write_merged(merged, bench.processor, tmp_path / "merged")
-        again = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", trust_remote_code=True).eval()
+        again = bench.family.model_class().from_pretrained(tmp_path / "merged", trust_remote_code=True).eval()
         torch.testing.assert_close(again(**batch).logits, measured, atol=1e-5, rtol=0)
-    assert type(again).__name__ == "Phi3VForCausalLM"
+    assert type(again).__name__ == "PortedModel"
 
 
 def test_answers_in_a_batch_equal_answers_one_by_one(bench: FamilyBench) -> None:
@@ -209,23 +204,17 @@ def test_four_bits_and_the_frozen_tower(bench: FamilyBench) -> None:
     tower.register_forward_hook(lambda module, inputs, output: features.append(output.last_hidden_state))
     small.train()
     small(**bench.batch()).loss.backward()
-    assert [feature.requires_grad for feature in features] == [False]
+    assert {feature.requires_grad for feature in features} == {False}
 
 
 def _plain(bench: FamilyBench, modules: list[str]) -> Any:
     """`plain_peft`, for a model that needs its code."""
 
-    class Trusting:
-        @staticmethod
-        def model_class() -> Any:
-            from transformers import AutoModelForCausalLM
+    def from_pretrained(folder: Path, **settings: Any) -> Any:
+        return bench.family.model_class().from_pretrained(folder, trust_remote_code=True, **settings)
 
-            class Loader:
-                @staticmethod
-                def from_pretrained(folder: Path, **settings: Any) -> Any:
-                    return AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True, **settings)
-
-            return Loader
-
-    plain: Any = type("Plain", (), {"family": Trusting(), "files": bench.files, "spec": bench.spec})()
-    return plain_peft(plain, modules)
+    loader = SimpleNamespace(from_pretrained=from_pretrained)
+    trusting: Any = SimpleNamespace(
+        family=SimpleNamespace(model_class=lambda: loader), files=bench.files, spec=bench.spec
+    )
+    return plain_peft(trusting, modules)

@@ -1,45 +1,68 @@
-"""A tiny random model that brings its own Python code: Phi-3-Vision's `model_type` over LLaVA's classes."""
+"""Tiny random models that bring their own Python code: a `model_type` that does, over classes of transformers."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.tiny_models.deepseek_ocr2 import tiny_deepseek_ocr2
 from support.tiny_models.llava import tiny_llava
 
-MODULE = "ported_phi3_v"
-CODE = """
-from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+MODULE = "ported"
 
 
-class Phi3VConfig(LlavaConfig):
-    model_type = "phi3_v"
+@dataclass(frozen=True)
+class Ported:
+    """A family's code as somebody might have ported it."""
+
+    model_type: str
+    native: Callable[[Path], Path]
+    """Writes the model whose classes the code takes over."""
+    stem: str
+    """Of those classes' names."""
+    auto_class: str
+
+    @property
+    def code(self) -> str:
+        """The module: a configuration, a model and a processor."""
+        return f"""
+from transformers import {self.stem}Config, {self.stem}ForConditionalGeneration, {self.stem}Processor
 
 
-class Phi3VForCausalLM(LlavaForConditionalGeneration):
-    config_class = Phi3VConfig
+class PortedConfig({self.stem}Config):
+    model_type = "{self.model_type}"
 
 
-class Phi3VProcessor(LlavaProcessor):
+class PortedModel({self.stem}ForConditionalGeneration):
+    config_class = PortedConfig
+
+
+class PortedProcessor({self.stem}Processor):
     pass
 """
-CONFIG_MAP = {"AutoConfig": f"{MODULE}.Phi3VConfig", "AutoModelForCausalLM": f"{MODULE}.Phi3VForCausalLM"}
-PROCESSOR_MAP = {"AutoProcessor": f"{MODULE}.Phi3VProcessor"}
+
+    def write(self, folder: Path, code: str | None = None) -> Path:
+        """Write weights, processor, tokenizer and `code` (this family's own, if None) to `folder`."""
+        from transformers import AutoModelForImageTextToText
+
+        self.native(folder)
+        model = AutoModelForImageTextToText.from_pretrained(folder)
+        model.save_pretrained(folder, save_original_format=False)  # names as the classes have them
+        maps = {"AutoConfig": f"{MODULE}.PortedConfig", self.auto_class: f"{MODULE}.PortedModel"}
+        change(folder / "config.json", model_type=self.model_type, architectures=["PortedModel"], auto_map=maps)
+        processor = {"AutoProcessor": f"{MODULE}.PortedProcessor"}
+        change(folder / "processor_config.json", processor_class="PortedProcessor", auto_map=processor)
+        (folder / f"{MODULE}.py").write_text(self.code if code is None else code, encoding="utf-8")
+        return folder
 
 
-def tiny_phi3_vision(folder: Path, *, code: str = CODE) -> Path:
-    """Write weights, processor, tokenizer and `code`, which defines the three classes, to `folder`."""
-    from transformers import LlavaForConditionalGeneration
-
-    tiny_llava(folder)
-    model = LlavaForConditionalGeneration.from_pretrained(folder)
-    model.save_pretrained(folder, save_original_format=False)  # names as the classes have them, not as LLaVA's authors
-    _change(folder / "config.json", model_type="phi3_v", architectures=["Phi3VForCausalLM"], auto_map=CONFIG_MAP)
-    _change(folder / "processor_config.json", processor_class="Phi3VProcessor", auto_map=PROCESSOR_MAP)
-    (folder / f"{MODULE}.py").write_text(code, encoding="utf-8")
-    return folder
+PHI3_VISION = Ported("phi3_v", tiny_llava, "Llava", "AutoModelForCausalLM")
+DEEPSEEK_OCR = Ported("deepseek_vl_v2", tiny_deepseek_ocr2, "DeepseekOcr2", "AutoModel")
 
 
-def _change(path: Path, **entries: Any) -> None:
+def change(path: Path, **entries: Any) -> None:
+    """Set entries of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | entries), encoding="utf-8")
