@@ -45,6 +45,7 @@ class DeepseekOcr2(Family):
     frame = DEEPSEEK
     image_tensors = ("pixel_values", "pixel_values_local", "num_local_patches")
     packs = True
+    hub_names = ("deepseek-community/DeepSeek-OCR-2",)
     # The form that the authors' code calls "plain": no roles; a prompt starts with its picture on a line of its own.
     plain_template = (
         "{{ bos_token }}{% for message in messages %}"
