@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from visionft_trainer.sources.hub_errors import Asked, explained
 from visionft_trainer.sources.hub_files import NoSuchFilesError, choose, pictures_of
 from visionft_trainer.sources.local import LocalData
 from visionft_trainer.sources.revisions import Revisions
-from visionft_trainer.sources.transfer import filling, in_parallel, inside, need_room
+from visionft_trainer.sources.transfer import Sleep, filling, in_parallel, inside, need_room, retried
 
 TIMEOUT_SECONDS = 60.0
 
@@ -32,7 +33,13 @@ class _Repository:
 
 
 def fetch(
-    source: HubSource, settings: Settings, split: str, field: str, scratch: Path, revisions: Revisions
+    source: HubSource,
+    settings: Settings,
+    split: str,
+    field: str,
+    scratch: Path,
+    revisions: Revisions,
+    sleep: Sleep = time.sleep,
 ) -> LocalData:
     """Download the files of the configuration and split, at the commit that the run began with.
 
@@ -54,8 +61,7 @@ def fetch(
         refused=BadDatasetError,
         other_way="copy the data to a claim and use pvc",
     )
-    with explained(asked):
-        repository = _look(source.repo, commit or source.revision, token)
+    repository = retried(lambda: _look(source.repo, commit or source.revision, token, asked), sleep)
     revisions.keep(field, repository.commit)
     try:
         files = choose(repository.sizes, repository.card, source.config, source.split)
@@ -67,26 +73,29 @@ def fetch(
     for name in wanted:
         inside(top, name, field, BadDatasetError)
     need_room(top, sum(repository.sizes[name] for name in wanted))
-    with explained(asked), filling(top):
-        _download(source.repo, repository.commit, wanted, top, token)
+    with filling(top):
+        retried(lambda: _download(source.repo, repository.commit, wanted, top, token, asked), sleep)
     if not any(ending_of(name) for name in files):  # pictures alone
         return LocalData(top, top)
     return LocalData(top, top, [top / name for name in files])
 
 
-def _look(name: str, revision: str | None, token: str | None) -> _Repository:
+def _look(name: str, revision: str | None, token: str | None, asked: Asked) -> _Repository:
     from huggingface_hub import HfApi
 
-    info = HfApi(token=token).dataset_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
+    with explained(asked):
+        info = HfApi(token=token).dataset_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
     sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
     card = dict(info.card_data.to_dict()) if info.card_data is not None else {}  # type: ignore[no-untyped-call]
     return _Repository(str(info.sha), sizes, card)
 
 
-def _download(name: str, commit: str, files: Sequence[str], top: Path, token: str | None) -> None:
+def _download(name: str, commit: str, files: Sequence[str], top: Path, token: str | None, asked: Asked) -> None:
+    """Fetch what is not there yet; the library goes on with files that were begun."""
     from huggingface_hub import hf_hub_download
 
     def download(file: str) -> None:
         hf_hub_download(name, file, repo_type="dataset", revision=commit, local_dir=top, token=token)
 
-    in_parallel(download, files)
+    with explained(asked):
+        in_parallel(download, files)

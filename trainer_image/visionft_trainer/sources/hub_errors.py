@@ -61,13 +61,16 @@ def explained(asked: Asked) -> Iterator[None]:
             f"{asked.parent}.revision: {asked.name} has no revision {asked.revision!r}. Name a branch, tag or commit."
         ) from None
     except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
-        status = error.response.status_code if isinstance(error, HfHubHTTPError) and error.response is not None else 0
-        if status in (401, 403):
+        # Where a file is neither there nor in the cache, the library tells the second; the first is the reason.
+        reason = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
+        response = getattr(reason, "response", None)
+        if response is not None and response.status_code in (401, 403):
             raise asked.refused(
-                f"{what} is refused by the hub ({status}). Check the token in {secret}: that it is valid and may read "
-                f"this {asked.kind}."
+                f"{what} is refused by the hub ({response.status_code}). Check the token in {secret}: that it is valid "
+                f"and may read this {asked.kind}."
             ) from None
+        said = str(reason).partition("\n")[0]
         raise RunError(
-            f"{what} could not be fetched from the hub ({error}). Check the cluster's way to the hub, or "
+            f"{what} could not be fetched from the hub ({said}). Check the cluster's way to the hub, or "
             f"{asked.other_way}."
         ) from error

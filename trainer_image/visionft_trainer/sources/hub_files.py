@@ -38,7 +38,7 @@ def choose(names: Iterable[str], card: Mapping[str, Any], config: str | None, sp
     configs = [entry for entry in _list(card.get("configs")) if isinstance(entry, dict)]
     if not configs:
         below = files if config in (None, DEFAULT_CONFIG) else [name for name in files if name.startswith(f"{config}/")]
-        if not below:
+        if not below and config not in (None, DEFAULT_CONFIG):
             raise NoSuchFilesError(f"it has no configuration {config!r}: no `configs` in its card, no folder {config}/")
         return by_split_names(below, split)
     chosen = _config(configs, config)

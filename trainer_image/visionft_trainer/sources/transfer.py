@@ -52,6 +52,18 @@ def persevere(attempt: Callable[[], None], done: Callable[[], int], what: str, s
             return
 
 
+def retried(action: Callable[[], T], sleep: Sleep = time.sleep) -> T:
+    """The result of `action`, which is tried again while it raises `RunError` itself: what another try may mend."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return action()
+        except RunError as error:
+            if type(error) is not RunError:
+                raise
+            sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+    return action()
+
+
 @contextmanager
 def filling(folder: Path) -> Iterator[None]:
     """Turn a disk that is full into `StorageFailedError`."""
