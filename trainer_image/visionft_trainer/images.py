@@ -70,7 +70,8 @@ def _read_file(path: Path, rules: ImageRules) -> bytes:
     name = _name(path, rules)
     try:
         real = _real(path)
-        if not real.startswith(_real_folder(str(rules.folder)).rstrip("/") + "/"):
+        folder = _real_folder(str(rules.folder))
+        if real != folder and not real.startswith(folder.rstrip("/") + "/"):
             raise BadRowError(
                 "", f"{name} is a link out of the data file's folder; copy the image into the folder", reason=OUTSIDE
             )
@@ -175,7 +176,7 @@ def picture_name(picture: Picture, rules: ImageRules) -> str:
 
 
 def _name(path: Path, rules: ImageRules) -> str:
-    return f"image {str(path).removeprefix(f'{rules.folder}/')!r}"
+    return f"image {str(path).removeprefix(str(rules.folder)).lstrip('/') or '.'!r}"
 
 
 def _too_large(size: int, rules: ImageRules) -> str:
