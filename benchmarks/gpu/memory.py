@@ -29,9 +29,11 @@ import shapes
 import torch
 from trl.trainer.sft_trainer import SFTTrainer
 from visionft_api.run_file import load_run_file
-from visionft_trainer import adapt, ingest, load, preprocess, train
+from visionft_api.spec import ResourcesSpec
+from visionft_trainer import adapt, ingest, libraries, load, preprocess, train
 from visionft_trainer.batching import Batching
 from visionft_trainer.estimate import memory, sizes
+from visionft_trainer.estimate.layers import blocks_of
 from visionft_trainer.progress import Progress, Snapshot
 from visionft_trainer.scratch import scratch_folder
 from visionft_trainer.settings import Settings
@@ -47,8 +49,10 @@ class Stopwatch:
     def __init__(self) -> None:
         self.times: list[float] = []
         self.losses: list[float] = []
+        self.notes: list[str] = []
 
     def show(self, snapshot: Snapshot) -> None:
+        self.notes = list(snapshot.notes)
         if snapshot.step is not None and snapshot.step > len(self.times):
             self.times.append(time.perf_counter())
             self.losses.append(snapshot.loss or 0.0)
@@ -108,8 +112,11 @@ def main() -> None:
     parser.add_argument("name", choices=shapes.SHAPES)
     parser.add_argument("--settings", nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tower", metavar="SETTING", help="also profile a step of this setting, to tower.json")
+    parser.add_argument("--halved", metavar="SETTING", help="also train this one short of memory, to halved.json")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
+    libraries.prepare(ResourcesSpec(gpus=int(torch.cuda.is_available())), "auto")
     moments = Moments() if torch.cuda.is_available() else None
     work = Path(tempfile.mkdtemp(prefix="visionft-bench-"))
     try:
@@ -126,9 +133,15 @@ def main() -> None:
                 begun = time.perf_counter()
                 model, quantization = load_once(work, setting), setting.quantization
                 print(f"  loaded as {quantization} in {time.perf_counter() - begun:.0f} s", flush=True)
-            results.append(measure(work, model, setting, moments, options.tiny))
-            results[-1]["model"] = options.name
+            results.append(measure(work, model, setting, moments, options.tiny) | {"model": options.name})
             options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if options.tower:
+            text = json.dumps(tower(work, model, Setting.parse(options.tower), options.tiny), indent=1)
+            options.out.with_name("tower.json").write_text(text + "\n", encoding="utf-8")
+        if options.halved:
+            record = halved(work, model, Setting.parse(options.halved), moments, options.tiny)
+            text = json.dumps(record | {"model": options.name}, indent=1)
+            options.out.with_name("halved.json").write_text(text + "\n", encoding="utf-8")
     finally:
         shutil.rmtree(work)
 
@@ -158,32 +171,59 @@ def load_once(work: Path, setting: Setting) -> Any:
     return load.load_model(model_source.locate(spec.model, settings), spec, load.choose_device(spec, settings))
 
 
-def measure(work: Path, model: Any, setting: Setting, moments: Moments | None, tiny: bool) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """Everything that a training takes beside its model."""
+
+    spec: Any
+    files: Any
+    processor: Any
+    rows: Any
+
+
+def ready(work: Path, setting: Setting, scratch: Any, tiny: bool) -> Ready:
+    """The rows of `setting`, prepared as a run prepares them."""
     pages(work / f"pages-{setting.side}", setting.side, tiny)
     spec = manifest(work, setting)
     settings = Settings(claims={"bench": work})
     files = model_source.locate(spec.model, settings)
     processor = load.load_processor(files, spec)
+    data = ingest.ingest(spec, settings, scratch)
+    rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, scratch)
+    return Ready(spec, files, processor, rows)
+
+
+def run_steps(tuned: Any, made: Ready, work: Path, setting: Setting, watch: Stopwatch) -> None:
+    """Train `STEPS` steps of one micro-batch each."""
+    batching = Batching(setting.batch, 1, setting.checkpointing)
+    family = made.files.family
+    progress = Progress([watch])
+    try:
+        train.train(tuned, made.spec, made.rows, None, made.processor, family, work / "out", progress, batching)
+    finally:
+        shutil.rmtree(work / "out", ignore_errors=True)
+
+
+def measure(work: Path, model: Any, setting: Setting, moments: Moments | None, tiny: bool) -> dict[str, Any]:
+    """One record: sizes of the rows, the estimate, what was measured."""
     watch = Stopwatch()
     result: dict[str, Any] = {"setting": dataclasses.asdict(setting)}
     with scratch_folder() as scratch:
-        data = ingest.ingest(spec, settings, scratch)
-        rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, scratch)
+        made = ready(work, setting, scratch, tiny)
         free()
-        tuned = adapt.adapt(model, spec, files.family, "bench")
-        described = memory.describe(tuned, files.family, spec.training.optimizer)
-        row_sizes = [sizes.row_size(rows, index, model.config) for index in range(len(rows.examples))]
-        result["rows"] = [dataclasses.asdict(row) for row in row_sizes]
-        batch = sizes.worst_batch(row_sizes, setting.batch)
-        result["estimate"] = dataclasses.asdict(memory.needs(described, batch, checkpointing=setting.checkpointing))
+        tuned = adapt.adapt(model, made.spec, made.files.family, "bench")
+        described = memory.describe(tuned, made.files.family, made.spec.training.optimizer)
+        found = [sizes.row_size(made.rows, index, model.config) for index in range(len(made.rows.examples))]
+        needs = memory.needs(
+            described, sizes.worst_batch(found, setting.batch), checkpointing=setting.checkpointing
+        )  # fmt: skip
+        result["rows"] = [dataclasses.asdict(row) for row in found]
+        result["estimate"] = dataclasses.asdict(needs) | {"allocated": needs.allocated, "total": needs.total}
         if moments is not None:
             result["static_bytes"] = torch.cuda.memory_allocated()
             moments.begin()
         try:
-            batching = Batching(setting.batch, 1, setting.checkpointing)
-            train.train(
-                tuned, spec, rows, None, processor, files.family, work / "out", Progress([watch]), batching
-            )  # fmt: skip
+            run_steps(tuned, made, work, setting, watch)
         except torch.OutOfMemoryError as error:
             result["error"] = str(error).splitlines()[0]
     if moments is not None:
@@ -197,11 +237,84 @@ def measure(work: Path, model: Any, setting: Setting, moments: Moments | None, t
         }
     gaps = [later - earlier for earlier, later in pairwise(watch.times)]
     result["seconds_per_step"] = statistics.median(gaps) if gaps else None
-    result["losses"] = watch.losses
+    result["losses"], result["notes"] = watch.losses, watch.notes
     take_off(tuned)
-    shutil.rmtree(work / "out", ignore_errors=True)
     show(result, setting)
     return result
+
+
+def halved(work: Path, model: Any, setting: Setting, moments: Moments | None, tiny: bool) -> dict[str, Any]:
+    """The same setting with too little memory for its micro-batch, enough for half of it."""
+    if not torch.cuda.is_available():
+        return measure(work, model, setting, moments, tiny)
+    half = dataclasses.replace(setting, batch=setting.batch // 2)
+    needed = measure(work, model, half, moments, tiny)["peak_reserved_bytes"]
+    free()
+    whole = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(1.1 * needed / whole)
+    try:
+        return measure(work, model, setting, moments, tiny) | {"allowed_bytes": round(1.1 * needed)}
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def tower(work: Path, model: Any, setting: Setting, tiny: bool) -> list[dict[str, Any]]:
+    """One step under torch's profiler with the frozen tower as it is trained, and once more with a graph through it."""
+    from torch.profiler import ProfilerActivity, profile
+
+    found = []
+    for graph in (False, True):
+        with scratch_folder() as scratch:
+            made = ready(work, setting, scratch, tiny)
+            free()
+            tuned = adapt.adapt(model, made.spec, made.files.family, "bench")
+            regions = {block.name: block.region for block in blocks_of(tuned, made.files.family)}
+            base = tuned.get_base_model()
+            for name, region in regions.items():
+                block = base.get_submodule(name)
+                if graph:
+                    block.__dict__.pop("forward", None)
+                # Inside what is checkpointed, so that computing again is counted.
+                attention = next(child for part, child in block.named_children() if "attn" in part)
+                attention.forward = labelled(attention.forward, f"{region} attention")
+            if graph:
+                for name in made.files.family.encoder_modules:
+                    base.get_submodule(name).__dict__.pop("forward", None)
+            activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
+            with profile(activities=activities) as prof:
+                run_steps(tuned, made, work, setting, Stopwatch())
+            take_off(tuned)
+        events = {event.key: event for event in prof.key_averages()}
+        layers = list(regions.values())
+        backward = [key for key in events if "dot_product" in key and key.endswith("_backward") and "aten" in key]
+        found.append(
+            {
+                "tower": "with a graph" if graph else "as trained",
+                "steps": STEPS,
+                "vision_layers": layers.count("vision"),
+                "language_layers": layers.count("language"),
+                "vision_attention_calls": events["vision attention"].count,
+                "language_attention_calls": events["language attention"].count,
+                "attention_backward_calls": sum(events[key].count for key in backward),
+                "vision_attention_gpu_ms": round(events["vision attention"].device_time_total / 1000, 1),
+                "language_attention_gpu_ms": round(events["language attention"].device_time_total / 1000, 1),
+                "gpu_ms": round(sum(event.self_device_time_total for event in prof.key_averages()
+                                    if not event.key.endswith(" attention")) / 1000, 1),
+            }
+        )  # fmt: skip
+        print("  profile", json.dumps(found[-1]), flush=True)
+    return found
+
+
+def labelled(forward: Any, label: str) -> Any:
+    """`forward` under a name that the profiler shows."""
+    from torch.profiler import record_function
+
+    def told(*args: Any, **kwargs: Any) -> Any:
+        with record_function(label):
+            return forward(*args, **kwargs)
+
+    return told
 
 
 def take_off(tuned: Any) -> None:
@@ -217,18 +330,17 @@ def take_off(tuned: Any) -> None:
 
 
 def show(result: dict[str, Any], setting: Setting) -> None:
-    estimate = result["estimate"]
-    parts = [estimate[name] for name in ("weights", "adapter", "gradients", "optimizer", "exchange", "workspace")]
-    total = sum(parts) + sum(estimate["activations"].values())
-    peak = result.get("peak_allocated_bytes", 0)
     gib = 2**30
+    peak, shown = result.get("peak_allocated_bytes", 0), result.get("driver_used_bytes", 0)
+    estimate = result["estimate"]
     print(
         f"  {setting.side:5d} px  batch {setting.batch:2d}  {'vision' if setting.vision else 'frozen'}  "
         f"{'checkpointing' if setting.checkpointing else 'kept         '}  {setting.quantization}  "
         f"{result['seconds_per_step'] or 0:6.2f} s  static {result.get('static_bytes', 0) / gib:6.2f}  "
         f"allocated {peak / gib:6.2f}  reserved {result.get('peak_reserved_bytes', 0) / gib:6.2f}  "
-        f"driver {result.get('driver_used_bytes', 0) / gib:6.2f}  estimate {total / gib:6.2f} GiB  "
-        f"{total / peak - 1 if peak else 0:+.1%}  {result.get('error', '')}",
+        f"driver {shown / gib:6.2f}  estimate {estimate['allocated'] / gib:6.2f} GiB  "
+        f"{estimate['allocated'] / peak - 1 if peak else 0:+.1%} {estimate['total'] / shown - 1 if shown else 0:+.1%}  "
+        f"loss {result['losses'][0] if result['losses'] else 0:.4f}  {result.get('error', '')} {result['notes'] or ''}",
         flush=True,
     )
 

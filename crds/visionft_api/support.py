@@ -6,7 +6,7 @@ from typing import Any
 
 from visionft_api.base import ApiModel
 from visionft_api.problems import Problem
-from visionft_api.spec import DataSource, VisionFineTuneSpec
+from visionft_api.spec import VisionFineTuneSpec
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,8 @@ class Unsupported:
     mend: str
 
 
-def _source(part: DataSource | None, name: str) -> Any:
-    return None if part is None else getattr(part, name)
-
-
 def _unusual(value: Any, usual: Any) -> Any:
     return None if value == usual else value
-
-
-def _data_source(field: str, get: Callable[[VisionFineTuneSpec], DataSource | None]) -> tuple[Unsupported, ...]:
-    return (
-        Unsupported(f"{field}.hub", lambda s: _source(get(s), "hub"), "copy the rows to a claim and use pvc"),
-        Unsupported(f"{field}.s3", lambda s: _source(get(s), "s3"), "copy the rows to a claim and use pvc"),
-        Unsupported(f"{field}.http", lambda s: _source(get(s), "http"), "copy the rows to a claim and use pvc"),
-        Unsupported(
-            f"{field}.configMap", lambda s: _source(get(s), "config_map"), "copy the rows to a claim and use pvc"
-        ),
-    )
 
 
 NOT_SUPPORTED: tuple[Unsupported, ...] = (
@@ -46,14 +31,10 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
         lambda s: s.model.uri if s.model.uri is not None and s.model.pvc is None else None,
         "copy the model to a claim and use pvc://CLAIM/PATH",
     ),
-    *_data_source("spec.dataset.train", lambda s: s.dataset.train),
-    *_data_source("spec.dataset.validation", lambda s: s.dataset.validation),
     Unsupported("spec.dataset.promptTemplates", lambda s: s.dataset.prompt_templates or None, "remove it"),
     Unsupported(
         "spec.dataset.format", lambda s: "grounding" if s.dataset.format == "grounding" else None, "use messages"
     ),
-    Unsupported("spec.training.batchSize", lambda s: _unusual(s.training.batch_size == "auto", False), "use a number"),
-    Unsupported("spec.training.effectiveBatchSize", lambda s: s.training.effective_batch_size, "use batchSize"),
     Unsupported("spec.drift", lambda s: s.drift, "remove it"),
     Unsupported("spec.output.s3", lambda s: s.output.s3, "use pvc"),
     Unsupported("spec.output.oci", lambda s: s.output.oci, "use pvc"),

@@ -2,25 +2,10 @@
 
 from typing import Any
 
-DIGEST = f"sha256:{'0' * 64}"
-SOURCES: dict[str, dict[str, Any]] = {
-    "hub": {"repo": "org/rows"},
-    "s3": {"bucket": "rows"},
-    "http": {"url": "https://example.com/rows.tar", "digest": DIGEST},
-    "configMap": {"name": "rows"},
-}
-
 CHANGES: dict[str, dict[str, Any]] = {
     "spec.model.uri": {"model": {"uri": "s3://models/qwen"}},
-    **{
-        f"spec.dataset.{split}.{name}": {"dataset": {split: {name: source}}}
-        for split in ("train", "validation")
-        for name, source in SOURCES.items()
-    },
     "spec.dataset.promptTemplates": {"dataset": {"format": "vqa", "promptTemplates": ["Read.", "Say."]}},
     "spec.dataset.format": {"dataset": {"format": "grounding"}},
-    "spec.training.batchSize": {"training": {"batchSize": "auto"}},
-    "spec.training.effectiveBatchSize": {"training": {"batchSize": "auto", "effectiveBatchSize": 32}},
     "spec.drift": {"drift": {"schedule": "@daily"}},
     "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
     "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
