@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 from visionft_api.spec import TrainingSpec
 
 from visionft_trainer.errors import BadConfigError
@@ -47,8 +48,8 @@ def schedule(training: TrainingSpec, steps: int) -> Schedule:
 
 
 def parameter_groups(model: Any, training: TrainingSpec, encoder_prefixes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Trainable parameters by learning rate (vision encoder or not) and weight decay (matrices or not); groups without
-    parameters are left out."""
+    """Trainable parameters by learning rate (vision encoder or not), weight decay (matrices or not) and place (whole or
+    shared out, which one fused update cannot mix); groups without parameters are left out."""
     groups = []
     for in_encoder, rate in (
         (False, float(training.learning_rate)),
@@ -62,7 +63,9 @@ def parameter_groups(model: Any, training: TrainingSpec, encoder_prefixes: tuple
                 and name.startswith(encoder_prefixes) == in_encoder
                 and (parameter.ndim >= 2) == decayed
             ]
-            groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+            for place in (False, True):
+                here = [parameter for parameter in chosen if isinstance(parameter, DTensor) == place]
+                groups.append({"params": here, "lr": rate, "weight_decay": decay})
     return [group for group in groups if group["params"]]
 
 

@@ -116,6 +116,7 @@ def _train(
     from visionft_trainer import adapt, distributed, evaluate, export, load, sharding, shared, train
     from visionft_trainer.estimate import plan
 
+    sharding.check(spec)
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
     prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress)

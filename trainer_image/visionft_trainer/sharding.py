@@ -13,12 +13,23 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
+from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_trainer import weights
 from visionft_trainer.distributed import Team
+from visionft_trainer.errors import BadConfigError
 from visionft_trainer.families import Family
 
 SKIPPED = "cross_attn"  # in the name of what layers that look at pictures only are made of (Mllama)
+
+
+def check(spec: VisionFineTuneSpec) -> None:
+    """Raises `BadConfigError` for weights that cannot lie in parts."""
+    if spec.training.sharding == "fsdp" and spec.model.quantization == "int8":
+        raise BadConfigError(
+            "spec.training.sharding: fsdp; int8 weights carry scales that cannot be shared out. Set "
+            "spec.model.quantization to nf4 or none, or sharding to ddp."
+        )
 
 
 def shard(model: Any, family: Family, team: Team) -> None:
@@ -32,7 +43,9 @@ def shard(model: Any, family: Family, team: Team) -> None:
     names = language_layers(base, family)
     for name in names:
         layer: Any = fully_shard(base.get_submodule(name), mesh=mesh, ignored_params=adapter)
-        layer.set_gradient_divide_factor(1.0)  # gradients are of shares of one mean: they are added up
+        # Gradients are of shares of one mean: they are added up, by a sum that gloo knows as well.
+        layer.set_gradient_divide_factor(1.0)
+        layer.set_force_sum_reduction_for_comms(True)
     root = base.get_submodule(names[0].rpartition(".layers.")[0])
     fully_shard(root, mesh=mesh, ignored_params=set(root.parameters()))
 
