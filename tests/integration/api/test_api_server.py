@@ -81,7 +81,7 @@ def test_the_largest_manifest_is_within_the_budget_of_the_rules(api_server: ApiS
     manifest["spec"]["model"]["revision"] = f"sha256:{'0' * 64}"
     manifest["spec"]["dataset"] |= {
         "format": "columns",
-        "columns": dict.fromkeys(("image", "prompt", "answer", "boxes"), "x" * 128),
+        "columns": dict.fromkeys(("image", "prompt", "answer"), "x" * 128),
         "systemPrompt": "x" * 4096,
         "promptTemplates": [f"{i:02}{'x' * 4094}" for i in range(32)],
         "augmentation": {"blur": True, "strength": "0.000000001", "maxShift": "0.999999999"},
