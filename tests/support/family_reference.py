@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from support.family_bench import FamilyBench, randomise_adapter
-from support.family_data import Message
+from support.family_data import ROWS, Message
 
 UNLEARNT = -100
 
@@ -114,6 +114,22 @@ def _spans(
 
 def _words(message: Message) -> str:
     return "".join(part.get("text", "") for part in message["content"])
+
+
+Step = tuple[Any, dict[str, Any]]
+"""A loss and the gradient of every trained weight by name."""
+_STEPS: dict[str, Step] = {}
+
+
+def plain_step(bench: FamilyBench, modules: Sequence[str], images: Path) -> Step:
+    """One step over all rows with LoRA on the linears of these full names. Computed once for each `spec.adapter`."""
+    key = f"{bench.family.name} {bench.spec.adapter.model_dump_json()}"
+    if key not in _STEPS:
+        model = plain_peft(bench, modules)
+        loss = plain_loss(model, bench.processor, ROWS, images)
+        loss.backward()
+        _STEPS[key] = loss.detach(), gradients(model)
+    return _STEPS[key]
 
 
 def plain_peft(bench: FamilyBench, modules: Sequence[str]) -> Any:

@@ -56,8 +56,14 @@ def table(cells: Cells) -> str:
         types = ", ".join(f"`{name}`" for name in sorted(family.model_types))
         proven = [PROVEN if cells.get((family.name, name)) else "" for name in CAPABILITIES]
         lines.append(_line([family.name, types, *proven]))
+    names = [
+        f"- {family.name}: {', '.join(f'`{name}`' for name in family.hub_names)}"
+        for family in FAMILIES
+        if family.hub_names
+    ]
     reasons = [f"- {family.name} does not pack: {family.unpacked_because}." for family in FAMILIES if not family.packs]
-    return "\n".join([*lines, *([""] if reasons else []), *reasons])
+    known = ["", "Checkpoints on the hub that are of these families, among others:", "", *names]
+    return "\n".join([*lines, *([""] if reasons else []), *reasons, *known])
 
 
 def committed_cells(page: str) -> dict[tuple[str, str], bool]:
