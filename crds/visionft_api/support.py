@@ -31,10 +31,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
         lambda s: s.model.uri if s.model.uri is not None and s.model.pvc is None else None,
         "copy the model to a claim and use pvc://CLAIM/PATH",
     ),
-    Unsupported("spec.dataset.promptTemplates", lambda s: s.dataset.prompt_templates or None, "remove it"),
-    Unsupported(
-        "spec.dataset.format", lambda s: "grounding" if s.dataset.format == "grounding" else None, "use messages"
-    ),
     Unsupported("spec.drift", lambda s: s.drift, "remove it"),
     Unsupported("spec.output.s3", lambda s: s.output.s3, "use pvc"),
     Unsupported("spec.output.oci", lambda s: s.output.oci, "use pvc"),

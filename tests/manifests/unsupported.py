@@ -4,8 +4,6 @@ from typing import Any
 
 CHANGES: dict[str, dict[str, Any]] = {
     "spec.model.uri": {"model": {"uri": "s3://models/qwen"}},
-    "spec.dataset.promptTemplates": {"dataset": {"format": "vqa", "promptTemplates": ["Read.", "Say."]}},
-    "spec.dataset.format": {"dataset": {"format": "grounding"}},
     "spec.drift": {"drift": {"schedule": "@daily"}},
     "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
     "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
