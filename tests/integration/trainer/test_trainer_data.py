@@ -1,5 +1,10 @@
 """Data sets of any size: what is prepared does not depend on how, and memory does not grow with the rows."""
 
+import base64
+import io
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from support.tiny_data import row as data_row
 from support.tiny_models import TINY_MODELS
 from visionft_trainer.pictures import Outlines, Pictures, UnfitPictureError
 from visionft_trainer.preprocess import prepare_row
@@ -66,3 +72,60 @@ def test_pictures_of_an_unfit_size_are_refused_unopened(workbench: Callable[...,
     bench = workbench()
     with pytest.raises(UnfitPictureError):
         Outlines(bench.train.pictures).of(None, [(4000, 8)])  # type: ignore[arg-type]
+
+
+ROWS = (3_000, 12_000)
+GROWTH = 12 * 2**20  # bytes between them; the rows themselves, held, would be over 60 MB
+
+READ = """
+import sys, psutil
+from pathlib import Path
+from visionft_api.spec import DatasetSpec, DataSource
+from visionft_api.spec.dataset import PvcSource
+from visionft_trainer import ingest
+from visionft_trainer.data_report.build import inspect
+from visionft_trainer.scratch import Scratch
+from visionft_trainer.settings import Settings
+
+folder, scratch, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+source = DataSource(pvc=PvcSource(claim_name="data", path=name))
+dataset = DatasetSpec(train=source, bad_rows="Drop")
+most = 0
+def tick(done):
+    global most
+    most = max(most, psutil.Process().memory_info().rss)
+settings = Settings(claims={"data": folder})
+split = ingest.read_split("train", source, dataset, settings, Scratch(scratch), tick, workers=2)
+report = inspect(ingest.Dataset(split, None), dataset)
+tick(0)
+for row in split.rows:
+    pass
+tick(0)
+print(most, report.train.rows, report.train.dropped)
+"""
+
+
+def memory_of(folder: Path, scratch: Path, rows: int) -> int:
+    """Peak resident memory, in bytes, of a process that reads rows with pictures inside them, every tenth broken."""
+    encoded = base64.b64encode(random_png()).decode()
+    with (folder / f"{rows}.jsonl").open("w") as file:
+        for number in range(rows):
+            uri = f"data:image/png;base64,{encoded}" if number % 10 else f"data:image/png;base64,%{number}"
+            file.write(json.dumps(data_row(uri, f"{number}")) + "\n")
+    scratch.mkdir()
+    command = [sys.executable, "-c", READ, str(folder), str(scratch), f"{rows}.jsonl"]
+    most, used, *_ = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert int(used) == rows * 9 // 10
+    return int(most)
+
+
+def random_png() -> bytes:
+    """About 6 kB that do not compress."""
+    file = io.BytesIO()
+    Image.fromarray(torch.randint(0, 256, (40, 50, 3), dtype=torch.uint8).numpy()).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    few, many = (memory_of(tmp_path, tmp_path / f"scratch-{rows}", rows) for rows in ROWS)
+    assert many - few < GROWTH

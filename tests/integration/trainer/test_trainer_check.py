@@ -1,0 +1,76 @@
+"""`visionft-trainer check`: what is in the data, told to a person and to a program."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.tiny_data import draw_number, row, write_rows
+from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, write_manifest
+from visionft_api.exit_codes import ExitCode
+
+
+@pytest.fixture
+def claims(place: Path, tmp_path: Path) -> list[str]:
+    """Flags for a model and for a data set of the test's own, one validation picture of which leaks."""
+    data, output = tmp_path / "data", tmp_path / "results"
+    data.mkdir()
+    output.mkdir()
+    rows = []
+    for number in range(30):
+        draw_number(str(number)).save(data / f"{number}.png")
+        rows.append(row(f"{number}.png", str(number)))
+    write_rows(data, "train.jsonl", [*rows[:20], row("gone.png", "9"), rows[3]])
+    write_rows(data, "validation.jsonl", [*rows[20:], rows[5]])
+    places = {MODEL_CLAIM: place / MODEL_CLAIM, DATA_CLAIM: data, OUTPUT_CLAIM: output}
+    return [word for claim, folder in places.items() for word in ("--pvc", f"{claim}={folder}")]
+
+
+def check(tmp_path: Path, claims: list[str], *words: str, **dataset: object) -> subprocess.CompletedProcess[str]:
+    manifest = write_manifest(tmp_path / "tiny.json", dataset=dataset)
+    command = [sys.executable, "-m", "visionft_trainer", "check", str(manifest), *claims, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+
+
+def test_what_is_found_is_told_and_written(tmp_path: Path, claims: list[str]) -> None:
+    file = tmp_path / "report.json"
+    done = check(tmp_path, claims, "--json", str(file), badRows="Drop")
+    assert done.returncode == 0, done.stderr
+    cells = {
+        cells[0]: cells[1:]
+        for line in done.stdout.splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("│").split("│")]) == 3
+    }
+    assert cells["rows that are used"] == ["21", "11"]
+    assert cells["duplicates: the same / look the same"] == ["1 / 0", "0 / 0"]
+    assert "train: 1 row left out: missing image" in done.stdout
+    for words in (
+        "DataLeakage: 1 of 11 validation rows",
+        "DuplicateRows: 1 of 21 training rows",
+        "RowsDropped: 1 of 22",
+    ):
+        assert words in done.stdout
+    report = json.loads(file.read_text())
+    assert report["kind"] == "DataReport"
+    assert report["train"]["dropped"] == {"missing image": 1}
+    assert report["train"]["droppedRows"][0]["row"] == 21
+    assert report["train"]["duplicates"]["named"] == [
+        {"row": {"file": "train.jsonl", "row": 22}, "other": {"file": "train.jsonl", "row": 4}}
+    ]
+    assert report["leakage"]["exact"]["rows"] == 1
+    assert report["train"]["lengths"]["tokens"]["most"] > 0
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_leakage_that_is_refused_has_the_exit_code_of_bad_data(tmp_path: Path, claims: list[str]) -> None:
+    done = check(tmp_path, claims, badRows="Drop", leakage="Refuse")
+    assert done.returncode == ExitCode.BAD_DATASET
+    assert "1 of 11 rows are in the training data train.jsonl too: validation.jsonl row 11" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_rows_are_refused_unless_they_are_dropped(tmp_path: Path, claims: list[str]) -> None:
+    done = check(tmp_path, claims)
+    assert done.returncode == ExitCode.BAD_DATASET
+    assert "1 row of 22 cannot be used: row 21: image 'gone.png' does not exist" in done.stderr
