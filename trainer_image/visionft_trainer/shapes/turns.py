@@ -48,10 +48,14 @@ def _check_message(message: Message, field: str) -> None:
 def _check_order(messages: Sequence[Message], column: str, role: str) -> None:
     for index, message in enumerate(messages):
         if message.role == "system" and index > 0:
-            raise BadRowError(f"{column}[{index}].{role}", "a system message can only be the first one")
+            raise BadRowError(
+                f"{column}[{index}].{role}", "a system message can only be the first one; move it to the start"
+            )
     turns = [message for message in messages if message.role != "system"]
     if not turns or turns[0].role != "user":
-        raise BadRowError(column, "the conversation starts with a user message (after an optional system message)")
+        raise BadRowError(
+            column, "the conversation starts with a user message (after an optional system message); write one there"
+        )
     offset = len(messages) - len(turns)
     for index, (before, after) in enumerate(pairwise(turns), start=offset + 1):
         if before.role == after.role:
