@@ -1,7 +1,13 @@
 """Which rows share a sequence: each once, whole, in few packs, the same each time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from support.tiny_spec import tiny_spec
+from visionft_trainer import packing
+from visionft_trainer.errors import BadConfigError
+from visionft_trainer.families import FAMILIES, Family
 from visionft_trainer.packing import pack
 
 
@@ -45,3 +51,17 @@ def test_packs_are_read_like_a_list() -> None:
     with pytest.raises(IndexError):
         packs[3]
     assert len(pack(lengths(), 4)) == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_family_whose_rows_cannot_be_kept_apart_is_refused(tmp_path: Path, family: Family) -> None:
+    packed = tiny_spec(tmp_path, training={"packing": True}).training
+    packing.check(tiny_spec(tmp_path).training, family)
+    if family.packs:
+        packing.check(packed, family)
+        return
+    with pytest.raises(BadConfigError) as error:
+        packing.check(packed, family)
+    assert str(error.value).startswith(f"spec.training.packing: true; rows of {family.name} cannot share a sequence")
+    assert family.unpacked_because in str(error.value)
+    assert "Set it to false" in str(error.value)
