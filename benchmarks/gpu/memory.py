@@ -33,7 +33,7 @@ from visionft_api.spec import ResourcesSpec
 from visionft_trainer import adapt, ingest, libraries, load, preprocess, train
 from visionft_trainer.batching import Batching
 from visionft_trainer.estimate import memory, sizes
-from visionft_trainer.estimate.layers import blocks_of
+from visionft_trainer.estimate.reading import blocks_of
 from visionft_trainer.progress import Progress, Snapshot
 from visionft_trainer.scratch import scratch_folder
 from visionft_trainer.settings import Settings

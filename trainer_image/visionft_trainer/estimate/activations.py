@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from visionft_trainer.estimate.layers import ATTENTION_INPUTS, Block, Linear
+from visionft_trainer.estimate.layers import ATTENTION_INPUTS, FULL, HALF, Block, Linear, Tower
 
 EIGHT_BIT = 8
-HALF, FULL = 2, 4  # bytes a number: autocast computes in 16 bits, norms in 32
 MASK_ALIGNMENT = 8  # the attention kernel pads a mask's rows to a multiple of this
 
 # TRL's loss (trl.kernels.chunked_logprob) computes the logits in tiles of tokens x words, of answers alone.
@@ -53,11 +51,6 @@ class Head:
     trained: bool = False
 
 
-VisionMask = Literal["none", "picture", "joined"]
-"""The vision encoder's attention mask: none; one for each picture; or one over all pictures in a row, so that its size
-grows with the square of the micro-batch."""
-
-
 @dataclass(frozen=True)
 class Activations:
     """Bytes of one micro-batch."""
@@ -79,13 +72,13 @@ def activations(
     *,
     checkpointing: bool,
     vision_graph: bool,
-    vision_mask: VisionMask = "none",
+    tower: Tower,
 ) -> Activations:
     """The need of one forward and backward pass.
 
     `vision_graph` says whether the vision encoder is part of the graph; without one it keeps nothing.
     """
-    mask = _mask_bytes(batch, vision_mask)
+    mask = _mask_bytes(batch, tower)
     vision = [block for block in blocks if block.region == "vision"]
     language = [block for block in blocks if block.region == "language"]
     kept_vision = mask + sum(_held(block, batch, checkpointing) for block in vision) if vision_graph else 0
@@ -100,7 +93,7 @@ def activations(
             for block in vision
             if vision_graph
         ),
-        *(mask + _forward(block, batch) - kept_language for block in vision if not vision_graph),
+        *(_frozen(block, batch, tower) + mask - kept_language for block in vision if not vision_graph),
     ]
     return Activations(kept, max(moments))
 
@@ -201,17 +194,19 @@ def _weights_kept(linear: Linear) -> int:
     return HALF * (linear.rank * (linear.inputs + linear.outputs) + own)
 
 
-def _mask_bytes(batch: Batch, vision_mask: VisionMask) -> int:
-    if vision_mask == "none" or not batch.images:
+def _mask_bytes(batch: Batch, tower: Tower) -> int:
+    if tower.mask == "none" or not batch.images:
         return 0
-    if vision_mask == "joined":
+    if tower.mask == "joined":
         return HALF * batch.patches**2
     return HALF * batch.images * (batch.patches // batch.images) ** 2
 
 
-def _forward(block: Block, batch: Batch) -> int:
-    """The most that a layer without a graph needs at one time: about what it would keep."""
-    return kept_by(block, batch)
+def _frozen(block: Block, batch: Batch, tower: Tower) -> int:
+    """The most that the encoder needs at one time without a graph: in its last layer, about what that would keep beside
+    the outputs of those before; or when chosen outputs are put together at its end."""
+    state = tower.state_bytes * block.width * batch.patches
+    return max(tower.states * state + kept_by(block, batch), (tower.states + tower.stacked) * state)
 
 
 def _backward(block: Block, batch: Batch) -> int:

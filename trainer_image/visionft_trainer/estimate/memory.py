@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from visionft_trainer.distributed import BUCKET_ELEMENTS
-from visionft_trainer.estimate.activations import FULL, Activations, Batch, Head, VisionMask, activations
-from visionft_trainer.estimate.layers import Block, blocks_of
+from visionft_trainer.estimate.activations import Activations, Batch, Head, activations
+from visionft_trainer.estimate.layers import FULL, Block, Tower
+from visionft_trainer.estimate.reading import blocks_of, tower_of
 from visionft_trainer.estimate.tensors import Tensors, tensors_of
 from visionft_trainer.families import Family
 
@@ -17,8 +17,6 @@ DRIVER_BYTES = 768 * MIB
 """CUDA's context and the libraries' own buffers: outside torch's allocator, seen by nvidia-smi. Measured on an H200."""
 WORKSPACE_BYTES = 64 * MIB
 """cuBLAS's workspace, which torch's allocator holds."""
-VISION_MASKS: Mapping[str, VisionMask] = {"pixtral": "joined", "mllama_vision_model": "picture"}
-"""Vision towers whose attention takes a mask of its full size, by `model_type`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Model:
     head: Head
     vision_graph: bool
     """Whether the vision encoder is part of the graph: some of it is trained."""
-    vision_mask: VisionMask
+    tower: Tower
 
 
 def describe(model: Any, family: Family, optimizer: str) -> Model:
@@ -75,7 +73,7 @@ def describe(model: Any, family: Family, optimizer: str) -> Model:
         blocks,
         Head(width, words, trained=head.weight.requires_grad),
         vision_graph=any(block.trained for block in blocks if block.region == "vision"),
-        vision_mask=VISION_MASKS.get(model.config.vision_config.model_type, "none"),
+        tower=tower_of(model.config),
     )
 
 
@@ -93,7 +91,7 @@ def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1
             batch,
             checkpointing=checkpointing,
             vision_graph=model.vision_graph,
-            vision_mask=model.vision_mask,
+            tower=model.tower,
         ),
         exchange=min(tensors.gradients, FULL * BUCKET_ELEMENTS) if processes > 1 else 0,
         workspace=WORKSPACE_BYTES,
