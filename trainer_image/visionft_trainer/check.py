@@ -38,7 +38,7 @@ def _examine(run_file: RunFile, settings: Settings, progress: Progress, scratch:
     progress.enter(Stage.INGEST)
     data = ingest.ingest(spec, settings, scratch, progress.tick)
     found = data_stage.inspect(data, spec, progress)
-    files = model_source.locate(spec.model, settings)
+    files = model_source.locate(spec.model, settings, weights=False)
     model_code.try_code(files, spec, settings)
     packing.check(spec.training, files.family)
     progress.enter(Stage.PREPROCESS)

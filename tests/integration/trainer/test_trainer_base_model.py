@@ -169,7 +169,10 @@ from visionft_trainer.sources import model as source
 from visionft_trainer.errors import RunError
 from visionft_trainer.settings import Settings
 try:
-    files = source.locate(ModelSpec(name=sys.argv[1]), Settings(), *sys.argv[2:])
+    name, *rest = sys.argv[1:]
+    weights = "without-weights" not in rest
+    commit = [word for word in rest if word != "without-weights"]
+    files = source.locate(ModelSpec(name=name), Settings(), *commit, weights=weights)
 except RunError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 print(files.identity, files.revision, *sorted(file.name for file in files.folder.iterdir()))
@@ -187,6 +190,14 @@ def fetch(tmp_path: Path, endpoint: str, *arguments: str) -> tuple[int, str]:
         [sys.executable, "-c", FETCH, *arguments], capture_output=True, text=True, env=env, timeout=120
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def test_a_check_downloads_no_weights(place: Path, tmp_path: Path) -> None:
+    with hub(place / "models" / "tiny") as (endpoint, seen):
+        status, text = fetch(tmp_path, endpoint, "org/tiny", "without-weights")
+        assert status == 0, text
+        assert "tokenizer.json" in text
+        assert not [path for path in seen.paths if path.endswith(".safetensors")]
 
 
 def test_model_by_name_comes_from_the_hub(place: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""`visionft-trainer check`: what is in the data, told to a person and to a program."""
+"""`visionft-trainer check`: what is in the data, told to a person and to a program, without a model's weights."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ from visionft_api.exit_codes import ExitCode
 
 @pytest.fixture
 def claims(place: Path, tmp_path: Path) -> list[str]:
-    """Flags for a model and for a data set of the test's own, one validation picture of which leaks."""
+    """Flags for a model without weights and a data set of the test's own, one validation picture of which leaks."""
+    model = tmp_path / "models" / "tiny"
+    shutil.copytree(place / MODEL_CLAIM / "tiny", model, ignore=shutil.ignore_patterns("*.safetensors"))
     data, output = tmp_path / "data", tmp_path / "results"
     data.mkdir()
     output.mkdir()
@@ -23,7 +26,7 @@ def claims(place: Path, tmp_path: Path) -> list[str]:
         rows.append(row(f"{number}.png", str(number)))
     write_rows(data, "train.jsonl", [*rows[:20], row("gone.png", "9"), rows[3]])
     write_rows(data, "validation.jsonl", [*rows[20:], rows[5]])
-    places = {MODEL_CLAIM: place / MODEL_CLAIM, DATA_CLAIM: data, OUTPUT_CLAIM: output}
+    places = {MODEL_CLAIM: model.parent, DATA_CLAIM: data, OUTPUT_CLAIM: output}
     return [word for claim, folder in places.items() for word in ("--pvc", f"{claim}={folder}")]
 
 

@@ -17,7 +17,8 @@ from visionft_trainer.sources.hub_errors import Asked, explained
 
 CONFIG_FILE = "config.json"
 # Files of a checkpoint that are read: no pickled weights, and code only where it is trusted.
-HUB_PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+WEIGHTS = "*.safetensors"
+HUB_PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model")
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")  # either will do
 TOKENIZER_FILES = ("tokenizer.json",)
 
@@ -39,10 +40,11 @@ class ModelFiles:
         return self.family.remote_code is not None
 
 
-def locate(spec: ModelSpec, settings: Settings, commit: str | None = None) -> ModelFiles:
+def locate(spec: ModelSpec, settings: Settings, commit: str | None = None, *, weights: bool = True) -> ModelFiles:
     """Find (from the hub: download) the model's files and check that they can be trained.
 
-    `commit` is the hub's commit that this run began with, so that a moved branch changes nothing.
+    `commit` is the hub's commit that this run began with, so that a moved branch changes nothing. Without `weights`
+    they are neither asked for nor downloaded: what they are made of is known without them.
 
     Raises:
         BadModelError: missing, incomplete or not of a supported family.
@@ -54,7 +56,7 @@ def locate(spec: ModelSpec, settings: Settings, commit: str | None = None) -> Mo
         identity, revision = str(spec.uri), None
         if not folder.is_dir():
             raise BadModelError(f"{field}: {spec.uri} is not a folder ({folder}). Copy the model's files there.")
-        family = check_folder(folder, f"{field}: {identity}", spec)
+        family = check_folder(folder, f"{field}: {identity}", spec, weights=weights)
         model_code.check_digest(folder, spec)
     else:
         field = "spec.model.name"
@@ -63,12 +65,12 @@ def locate(spec: ModelSpec, settings: Settings, commit: str | None = None) -> Mo
         folder = _download(identity, commit or spec.revision, (CONFIG_FILE,))
         revision = folder.name
         code = model_code.CODE_PATTERNS if _family(folder, f"{field}: {identity}", spec).remote_code else ()
-        folder = _download(identity, revision, HUB_PATTERNS + code)
-        family = check_folder(folder, f"{field}: {identity}", spec)
+        folder = _download(identity, revision, HUB_PATTERNS + code + ((WEIGHTS,) if weights else ()))
+        family = check_folder(folder, f"{field}: {identity}", spec, weights=weights)
     return ModelFiles(folder, family, identity, revision)
 
 
-def check_folder(folder: Path, what: str, spec: ModelSpec) -> Family:
+def check_folder(folder: Path, what: str, spec: ModelSpec, *, weights: bool = True) -> Family:
     """The family of the model in `folder`, whose files are complete and whose code, if it needs any, is trusted.
 
     Raises `BadModelError` that starts with `what`.
@@ -79,7 +81,7 @@ def check_folder(folder: Path, what: str, spec: ModelSpec) -> Family:
     for name in TOKENIZER_FILES:
         if not (folder / name).is_file():
             raise BadModelError(f"{what} has no {name}. Copy the tokenizer's files beside the weights.")
-    if not any(folder.glob("*.safetensors")):
+    if weights and not any(folder.glob(WEIGHTS)):
         raise BadModelError(
             f"{what} has no *.safetensors file. Save the model with save_pretrained; pickles are not read."
         )
