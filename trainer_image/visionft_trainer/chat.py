@@ -9,9 +9,8 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import Family
-from visionft_trainer.rows import Boxes, Message, Role, Row, Text
+from visionft_trainer.rows import BadRowError, Boxes, Message, Role, Row, Text
 
 PROBE = "visionft"  # a word that no template writes by itself
 PROBED: dict[Role, tuple[Role, ...]] = {
@@ -20,6 +19,21 @@ PROBED: dict[Role, tuple[Role, ...]] = {
     "system": ("system", "user"),
 }
 """Conversations that hold a message of the role and that no template refuses."""
+
+
+class RewrittenTurnsError(BadRowError):
+    """The chat template writes a turn otherwise when more come after it, so that answers cannot be told from prompts.
+
+    Llama 3.2 Vision does it where the first picture comes after an answered turn.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "messages",
+            "the model's chat template rewrites earlier turns, so answers cannot be told from prompts; put the picture "
+            "into the first question, or make each answer a row of its own",
+            reason="rewritten by chat template",
+        )
 
 
 @dataclass(frozen=True)
@@ -42,8 +56,8 @@ def render(processor: Any, row: Row, family: Family) -> Rendered:
     token is added behind the last answer, or the model would never learn to stop.
 
     Raises:
-        BadModelError: the template rewrites earlier turns, so that answers cannot be told from prompts.
-        ValueError: the template refuses the conversation.
+        RewrittenTurnsError: the template rewrites earlier turns, so that answers cannot be told from prompts.
+        BadRowError: the template refuses the conversation.
     """
     chat = _Chat(processor, family)
     messages = [chat.form(message) for message in row.messages]
@@ -60,7 +74,7 @@ def render(processor: Any, row: Row, family: Family) -> Rendered:
             after = chat.apply(messages[: index + 1], prompt=False)
             start, end, _ = chat.answer(chat.apply(messages[:index], prompt=True), after, messages[index])
             if not text.startswith(after[:end]):  # what is behind it may end the whole conversation (Phi-4)
-                raise _rewrites()
+                raise RewrittenTurnsError
             answers.append((start, end))
     return Rendered(text, (*answers, last), prompt)
 
@@ -84,7 +98,7 @@ class _Chat:
         return {"role": message.role, "content": content}
 
     def apply(self, messages: list[dict[str, Any]], *, prompt: bool) -> str:
-        """The text of `messages`. Raises `ValueError` when the template refuses them."""
+        """The text of `messages`. Raises `BadRowError` when the template refuses them."""
         template = self._processor.chat_template
         variables = {name: value for name, value in self._family.template_variables.items() if name in template}
         try:
@@ -92,13 +106,15 @@ class _Chat:
                 messages, tokenize=False, add_generation_prompt=prompt, **variables
             )
         except TemplateError as error:
-            raise ValueError(f"the model's chat template refuses them: {error}") from None
+            raise BadRowError(
+                "messages", f"the model's chat template refuses them: {error}", reason="refused by chat template"
+            ) from None
         return self._family.spaced(self._processor, str(text))
 
     def answer(self, before: str, after: str, message: dict[str, Any]) -> tuple[int, int, bool]:
         """Where in `after` the assistant's `message` starts and ends, and whether an end-of-turn token closes it.
 
-        `before` is the prompt for it. Raises `BadModelError` when `after` does not hold its words.
+        `before` is the prompt for it. Raises `RewrittenTurnsError` when `after` does not hold its words.
         """
         ends = _special_tokens(self._processor.tokenizer)
         words = _words(message).strip()
@@ -106,7 +122,7 @@ class _Chat:
         if not after.startswith(before):
             body = _without_ends(after, ends)
             if not body.endswith(words):
-                raise _rewrites()
+                raise RewrittenTurnsError
             start = len(body) - len(words)
         found = after.find(words, start)
         behind = found + len(words) if found >= 0 else start
@@ -150,10 +166,3 @@ def _words(message: dict[str, Any]) -> str:
     """All text of a message in the template's form."""
     content = message["content"]
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-
-
-def _rewrites() -> BadModelError:
-    return BadModelError(
-        "spec.model: the model's chat template rewrites earlier turns, so answers cannot be told from prompts. "
-        "Use a checkpoint whose template only appends, or rows with a single answer."
-    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from visionft_trainer.rows import Where
 
+SPELT_OUT_ROWS = 5  # in an error; the rest are counted
 NAMED_ROWS = 100  # kept with file, row and reason; the rest are counted
 MAX_REASONS = 16  # kinds told apart, as many as the API reports
 OTHER = "other reasons"
@@ -42,3 +43,11 @@ class DroppedRows:
     def total(self) -> int:
         """How many rows were left out."""
         return sum(self.by_reason.values())
+
+
+def refusal(name: str, title: str, dropped: DroppedRows, good: int) -> str:
+    """What an error says of the split `name`, called `title`, with `good` sound rows beside those left out."""
+    named = "; ".join(bad.reason for bad in dropped.named[:SPELT_OUT_ROWS])
+    more = f"; and {dropped.total - SPELT_OUT_ROWS} more" if dropped.total > SPELT_OUT_ROWS else ""
+    rows = "1 row" if dropped.total == 1 else f"{dropped.total} rows"
+    return f"{name} data {title}: {rows} of {good + dropped.total} cannot be used: {named}{more}."

@@ -22,7 +22,7 @@ from visionft_trainer.blobs import Blobs
 from visionft_trainer.containers import Record
 from visionft_trainer.data_report.facts import Facts, FactsWriter, PictureFacts, look_at
 from visionft_trainer.disk_list import DiskList
-from visionft_trainer.dropped import Dropped, DroppedRows
+from visionft_trainer.dropped import Dropped, DroppedRows, refusal
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.images import ImageRules, open_rgb, picture_name, read_bytes
 from visionft_trainer.in_order import in_order, worker_count
@@ -33,7 +33,6 @@ from visionft_trainer.shapes import SHAPES, Context
 from visionft_trainer.sources import data
 from visionft_trainer.sources.revisions import Revisions
 
-SPELT_OUT_ROWS = 5  # bad rows in the error; the rest are counted
 PARCEL_ROWS = 32  # rows that one thread looks at in one go
 PARCEL_BYTES = 8 * 2**20  # of pictures inside those rows, at which a parcel is full
 KNOWN_PICTURES = 16_384  # picture files whose outcome is remembered for the rows that name them again
@@ -132,7 +131,7 @@ def read_split(
         rows = DiskList.write(scratch.file(f"{name}.rows"), reading.sound(records))
     dropped = reading.dropped
     if dropped.total and (dataset.bad_rows == "Refuse" or not rows):
-        raise BadDatasetError(_summary(name, title, dropped, len(rows)))
+        raise BadDatasetError(refusal(name, title, dropped, len(rows)))
     if not rows:
         raise BadDatasetError(f"{name} data {title} has no rows; write at least one.")
     return Split(name, title, rows, rules, reading.digest(), facts.facts, dropped)
@@ -279,10 +278,3 @@ def _content(row: Row, pictures: Iterator[PictureFacts]) -> bytes:
                     seen.update(b"\0boxes\0" + repr(part).encode())
         seen.update(b"\n")
     return seen.digest()
-
-
-def _summary(name: str, title: str, dropped: DroppedRows, good: int) -> str:
-    named = "; ".join(bad.reason for bad in dropped.named[:SPELT_OUT_ROWS])
-    more = f"; and {dropped.total - SPELT_OUT_ROWS} more" if dropped.total > SPELT_OUT_ROWS else ""
-    rows = "1 row" if dropped.total == 1 else f"{dropped.total} rows"
-    return f"{name} data {title}: {rows} of {good + dropped.total} cannot be used: {named}{more}."

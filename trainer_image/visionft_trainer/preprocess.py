@@ -15,15 +15,15 @@ import torch
 from visionft_api.spec import DatasetSpec
 
 from visionft_trainer.boxes import write_boxes
-from visionft_trainer.chat import render
+from visionft_trainer.chat import RewrittenTurnsError, render
 from visionft_trainer.data_report.facts import picture_sizes
 from visionft_trainer.disk_list import DiskList
-from visionft_trainer.dropped import Dropped, DroppedRows
-from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.dropped import Dropped, DroppedRows, refusal
+from visionft_trainer.errors import BadDatasetError, BadModelError
 from visionft_trainer.families import Family
 from visionft_trainer.ingest import Split
 from visionft_trainer.pictures import ImageTensors, Outlines, Pictures, Size, UnfitPictureError
-from visionft_trainer.rows import Row
+from visionft_trainer.rows import BadRowError, Row
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.variation import Variation
 
@@ -92,13 +92,15 @@ def preprocess(
     """Prepare every row of `split`; `tick(done, total)` is called after each.
 
     Raises:
-        BadDatasetError: no row is left, or a row's text holds the token that stands for a picture.
+        BadDatasetError: no row is left; or, where `badRows` is Refuse, rows that the model cannot be given.
+        BadModelError: the chat template rewrites every row of several answers.
     """
     pictures = Pictures(processor, family, split.rules)
     preparing = _Preparing(split, dataset, processor, family, tick, Outlines(pictures))
     examples = DiskList.write(
         scratch.file(f"{split.name}.examples"), preparing.examples(), pack_example, unpack_example
     )
+    preparing.judge(len(examples))
     if not examples:
         first = preparing.dropped.named[0]
         raise BadDatasetError(
@@ -131,7 +133,7 @@ class _Varied:
         try:
             tensors = self.pictures.process(images) if changed else self.pictures.of(example.row)
             return replace(prepare_row(row, tensors, self.dataset, self.processor, self.family), images=tensors)
-        except (UnfitPictureError, UnfitRowError):
+        except (UnfitPictureError, UnfitRowError, BadRowError):
             return example
 
 
@@ -150,6 +152,9 @@ class _Preparing:
     lengths: array[int] = field(default_factory=lambda: array("i"))  # four bytes a row
     answers: array[int] = field(default_factory=lambda: array("i"))
     dropped: DroppedRows = field(default_factory=DroppedRows)
+    bad: DroppedRows = field(default_factory=DroppedRows)
+    rewritten: str | None = None  # the first row whose earlier turns the chat template rewrites
+    told_apart: bool = False  # whether it leaves those of some row as they are
 
     def examples(self) -> Iterator[Example]:
         total = len(self.split.rows)
@@ -160,12 +165,31 @@ class _Preparing:
             except UnfitRowError as unfit:
                 what = f"{self.split.place(row.where)}: {unfit}"
                 self.dropped.add(Dropped(row.where, what), unfit.kind)
+            except BadRowError as error:
+                what = f"{self.split.place(row.where)}: {error}"
+                for rows in (self.bad, self.dropped):
+                    rows.add(Dropped(row.where, what), error.reason)
+                if isinstance(error, RewrittenTurnsError):
+                    self.rewritten = self.rewritten or self.split.place(row.where)
             else:
+                self.told_apart |= sum(message.role == "assistant" for message in row.messages) > 1
                 self.lengths.append(len(example.input_ids))
                 self.answers.append(int((example.labels != IGNORED).sum()))
                 yield example
             if index % TICK_ROWS == 0 or index + 1 == total:
                 self.tick(index + 1, total)
+
+    def judge(self, good: int) -> None:
+        """Raise where rows that cannot be used end the run, or the model is to blame for them."""
+        if not self.bad.total or (good and self.dataset.bad_rows == "Drop"):
+            return
+        if self.rewritten is not None and not self.told_apart:
+            raise BadModelError(
+                f"spec.model: the model's chat template rewrites earlier turns in every row of several answers, first "
+                f"in {self.rewritten} of the {self.split.name} data {self.split.title}, so answers cannot be told from "
+                "prompts. Use a checkpoint whose template only appends, or rows with a single answer."
+            )
+        raise BadDatasetError(refusal(self.split.name, self.split.title, self.bad, good))
 
     def _prepared(self, row: Row, sizes: Sequence[Size]) -> Example:
         allowed = self.dataset.limits.max_images
@@ -175,10 +199,6 @@ class _Preparing:
             return prepare_row(row, self.outlines.of(row, sizes), self.dataset, self.processor, self.family)
         except UnfitPictureError as error:
             raise UnfitRowError("unfit image", str(error)) from None
-        except ValueError as error:
-            raise BadDatasetError(
-                f"{self.split.name} data {self.split.title}: {self.split.place(row.where)}: messages: {error}."
-            ) from None
 
 
 def prepare_row(row: Row, images: ImageTensors, dataset: DatasetSpec, processor: Any, family: Family) -> Example:
@@ -186,7 +206,7 @@ def prepare_row(row: Row, images: ImageTensors, dataset: DatasetSpec, processor:
 
     Raises:
         UnfitRowError: it has more tokens than `spec.dataset.limits` allows.
-        ValueError: the text itself holds the token that stands for a picture, or the chat template refuses it.
+        BadRowError: the text itself holds the token that stands for a picture, or the chat template refuses it.
     """
     row = write_boxes(row, images, processor, family)
     rendered = render(processor, row, family)
@@ -226,16 +246,18 @@ def _encode(
     Placeholders are special tokens: replacing them before or after the text is split gives the same ids.
 
     Raises:
-        ValueError: the text itself holds the placeholder.
+        BadRowError: the text itself holds the placeholder.
     """
     # As the processors do: tokenizers write a first token that the template has not written.
     first = tokenizer.bos_token is None or not text.startswith(tokenizer.bos_token)
     encoded = tokenizer(text, add_special_tokens=first, return_offsets_mapping=True)
     found = encoded["input_ids"].count(placeholder)
     if found != len(images):
-        raise ValueError(
+        raise BadRowError(
+            "messages",
             f"{found} picture tokens for {len(images)} images; take {tokenizer.convert_ids_to_tokens(placeholder)} out "
-            "of the text, pictures are placed by image_url parts alone"
+            "of the text, pictures are placed by image_url parts alone",
+            reason="picture token in text",
         )
     remaining = iter(images)
     input_ids: list[int] = []

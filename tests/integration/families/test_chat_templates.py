@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.family_bench import FamilyBench
-from visionft_trainer import chat
-from visionft_trainer.errors import BadModelError
+from support.tiny_data import write_numbers, write_rows
+from support.tiny_spec import DATA_CLAIM, tiny_spec
+from visionft_trainer import chat, ingest, preprocess
+from visionft_trainer.errors import BadDatasetError, BadModelError
+from visionft_trainer.preprocess import Prepared
 from visionft_trainer.rows import Message, Picture, Row, Text, Where
+from visionft_trainer.scratch import Scratch
+from visionft_trainer.settings import Settings
 
 SYSTEM = Message("system", (Text("Be brief."),))
 QUESTION = Message("user", (Picture(b""), Text("What is 5?")))
@@ -88,10 +96,66 @@ def test_a_system_prompt_above_the_last_question_alone(named_bench: Any) -> None
     assert learnt(found) == ["five</s>", "six</s>"]
 
 
-def test_a_template_that_rewrites_earlier_turns_is_refused(named_bench: Any) -> None:
+def test_a_row_whose_earlier_turns_the_template_rewrites_is_refused(named_bench: Any) -> None:
     """Llama 3.2 Vision writes a date above the first turn unless there is a picture, which here comes later."""
-    with pytest.raises(BadModelError, match="rewrites earlier turns"):
+    with pytest.raises(chat.RewrittenTurnsError, match=r"rewrites earlier turns.*put the picture into the first"):
         rendered(named_bench("Llama 3.2 Vision"), SECOND, answer("six"), QUESTION, answer("five"))
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "images/10.png"}}
+
+
+def talk(*turns: Any) -> dict[str, Any]:
+    roles = ("user", "assistant") * 2
+    return {"messages": [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=False)]}
+
+
+PLAIN = talk([IMAGE, {"type": "text", "text": "This?"}], "10")
+TWO_ANSWERS = talk([IMAGE, {"type": "text", "text": "This?"}], "10", "Twice?", "20")
+REWRITTEN = talk("Ready?", "Yes", [IMAGE, {"type": "text", "text": "This?"}], "10")
+
+
+@pytest.fixture
+def prepare(named_bench: Any, tmp_path: Path) -> Callable[..., Prepared]:
+    """Prepares rows for Llama 3.2 Vision, with the manifest's `badRows`."""
+    bench: FamilyBench = named_bench("Llama 3.2 Vision")
+
+    def prepared(bad_rows: str, *rows: dict[str, Any]) -> Prepared:
+        write_numbers(tmp_path, "others.jsonl", 1)
+        write_rows(tmp_path, "train.jsonl", list(rows))
+        spec = tiny_spec(tmp_path, dataset={"badRows": bad_rows, "validation": None})
+        scratch = Scratch(Path(tempfile.mkdtemp(dir=tmp_path)))
+        split = ingest.read_split(
+            "train", spec.dataset.train, spec.dataset, Settings(claims={DATA_CLAIM: tmp_path}), scratch
+        )
+        return preprocess.preprocess(split, spec.dataset, bench.processor, bench.family, scratch)
+
+    return prepared
+
+
+def test_rewritten_row_is_named_with_its_mend(prepare: Callable[..., Prepared]) -> None:
+    with pytest.raises(BadDatasetError, match=r"train\.jsonl: 1 row of 3 cannot be used: row 2: messages: .* rewrites"):
+        prepare("Refuse", PLAIN, REWRITTEN, TWO_ANSWERS)
+
+
+def test_rewritten_row_can_be_dropped(prepare: Callable[..., Prepared]) -> None:
+    found = prepare("Drop", PLAIN, REWRITTEN, TWO_ANSWERS)
+    assert [example.row.where.row for example in found.examples] == [1, 3]
+    assert found.dropped.by_reason == {"rewritten by chat template": 1}
+
+
+def test_the_model_is_to_blame_where_every_row_of_several_answers_is_rewritten(
+    prepare: Callable[..., Prepared],
+) -> None:
+    with pytest.raises(BadModelError, match=r"every row of several answers, first in row 2 of the train data"):
+        prepare("Refuse", PLAIN, REWRITTEN, REWRITTEN)
+
+
+def test_a_row_that_spells_the_picture_token_is_one_bad_row(prepare: Callable[..., Prepared]) -> None:
+    spelt = talk("What is <|image|>?", "10")
+    with pytest.raises(BadDatasetError, match=r"1 row of 2 cannot be used: row 2: .*take <\|image\|> out of the text"):
+        prepare("Refuse", PLAIN, spelt)
+    assert prepare("Drop", PLAIN, spelt).dropped.by_reason == {"picture token in text": 1}
 
 
 def test_a_misspelt_end_is_not_learnt(named_bench: Any) -> None:
