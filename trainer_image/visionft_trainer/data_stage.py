@@ -10,7 +10,7 @@ from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_trainer import atomic
 from visionft_trainer.data_report.build import inspect as inspect_data
-from visionft_trainer.data_report.build import summary_of, with_tokens
+from visionft_trainer.data_report.build import refuse_leakage, summary_of, with_tokens
 from visionft_trainer.data_report.model import DataReport
 from visionft_trainer.families import Family
 from visionft_trainer.ingest import Dataset
@@ -33,8 +33,10 @@ class PreparedData:
 
 def inspect(data: Dataset, spec: VisionFineTuneSpec, progress: Progress) -> DataReport:
     """Look at the data as a whole. Raises `BadDatasetError` for leakage that the spec refuses."""
-    report = inspect_data(data, spec.dataset)
+    report = inspect_data(data)
     progress.learn(data=summary_of(report))
+    if spec.dataset.leakage == "Refuse":
+        refuse_leakage(report)
     return report
 
 

@@ -96,7 +96,7 @@ def tick(done):
     most = max(most, psutil.Process().memory_info().rss)
 settings = Settings(claims={"data": folder})
 split = ingest.read_split("train", source, dataset, settings, Scratch(scratch), tick, workers=2)
-report = inspect(ingest.Dataset(split, None), dataset)
+report = inspect(ingest.Dataset(split, None))
 tick(0)
 for row in split.rows:
     pass

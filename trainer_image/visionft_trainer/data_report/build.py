@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from visionft_api.spec import DatasetSpec
 from visionft_api.status import DataSummary, SplitSummary
 
 from visionft_trainer.data_report.duplicates import find_duplicates
@@ -38,25 +37,35 @@ if TYPE_CHECKING:
 NAMED_LEAKS = 3  # pairs of rows that an error spells out
 
 
-def inspect(data: Dataset, spec: DatasetSpec) -> DataReport:
-    """What is known once the rows are read; `with_tokens` adds what comes later.
-
-    Raises:
-        BadDatasetError: validation rows are among the training rows, and `spec.leakage` is Refuse.
-    """
-    leakage = None
-    if data.validation is not None:
-        leakage = _leakage(data.train, data.validation)
-        leaked = leakage.exact.rows + leakage.near.rows
-        if leaked and spec.leakage == "Refuse":
-            raise BadDatasetError(_refusal(data.train, data.validation, leakage, leaked))
+def inspect(data: Dataset) -> DataReport:
+    """What is known once the rows are read; `with_tokens` adds what comes later."""
     return _warned(
         DataReport(
             digest=data.digest,
             train=_split_report(data.train),
             validation=_split_report(data.validation) if data.validation else None,
-            leakage=leakage,
+            leakage=_leakage(data.train, data.validation) if data.validation else None,
         )
+    )
+
+
+def refuse_leakage(report: DataReport) -> None:
+    """Raise `BadDatasetError` where validation rows are among the training rows."""
+    leakage, validation = report.leakage, report.validation
+    if leakage is None or validation is None or not leakage.exact.rows + leakage.near.rows:
+        return
+    leaked = leakage.exact.rows + leakage.near.rows
+    pairs = [
+        f"{pair.row.file} row {pair.row.row} ({how} {pair.other.file} row {pair.other.row})"
+        for pairs, how in ((leakage.exact, "the same as"), (leakage.near, "looks like"))
+        for pair in pairs.named
+    ]
+    named = ", ".join(pairs[:NAMED_LEAKS])
+    more = f" and {leaked - NAMED_LEAKS} more" if leaked > NAMED_LEAKS else ""
+    raise BadDatasetError(
+        f"validation data {validation.source}: {leaked} of {validation.rows} rows are in the training data "
+        f"{report.train.source} too: {named}{more}. Take them out of one of the two, or set spec.dataset.leakage to "
+        "Warn."
     )
 
 
@@ -158,17 +167,3 @@ def _pairs(matches: Positions, rows: Sequence[Row], others: Sequence[Row]) -> Pa
 
 def _name(row: Row) -> RowName:
     return RowName(file=row.where.file, row=row.where.row)
-
-
-def _refusal(train: Split, validation: Split, leakage: LeakageReport, leaked: int) -> str:
-    pairs = [
-        f"{pair.row.file} row {pair.row.row} ({how} {pair.other.file} row {pair.other.row})"
-        for pairs, how in ((leakage.exact, "the same as"), (leakage.near, "looks like"))
-        for pair in pairs.named
-    ]
-    named = ", ".join(pairs[:NAMED_LEAKS])
-    more = f" and {leaked - NAMED_LEAKS} more" if leaked > NAMED_LEAKS else ""
-    return (
-        f"validation data {validation.title}: {leaked} of {len(validation.rows)} rows are in the training data "
-        f"{train.title} too: {named}{more}. Take them out of one of the two, or set spec.dataset.leakage to Warn."
-    )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from support.tiny_spec import DATA_CLAIM, tiny_spec
-from visionft_trainer import ingest
-from visionft_trainer.data_report.build import inspect
+from visionft_trainer import data_stage, ingest
 from visionft_trainer.data_report.model import DataReport
+from visionft_trainer.progress import Progress
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
 
@@ -31,6 +31,6 @@ def look(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Look:
         place = tmp_path_factory.mktemp("look")
         spec = tiny_spec(place, dataset=dataset)
         data = ingest.ingest(spec, Settings(claims={DATA_CLAIM: folder}), Scratch(place))
-        return inspect(data, spec.dataset)
+        return data_stage.inspect(data, spec, Progress())
 
     return read
