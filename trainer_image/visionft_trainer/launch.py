@@ -24,8 +24,8 @@ from visionft_api.exit_codes import EXIT_CODES, ExitCode
 from visionft_api.spec import ResourcesSpec
 
 from visionft_trainer import atomic
-from visionft_trainer.errors import BadConfigError
-from visionft_trainer.failures import Failure
+from visionft_trainer.errors import BadConfigError, Interrupted
+from visionft_trainer.failures import Failure, classify
 
 RANK, SIZE, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"  # torchrun's names
 TEAM_FOLDER = "VISIONFT_TEAM_FOLDER"
@@ -38,6 +38,7 @@ GRACE_SECONDS = 20.0
 """For the other workers to end by themselves after one was interrupted: by then the checkpoint is written."""
 PR_SET_PDEATHSIG = 1
 INTERRUPTED = (int(ExitCode.TERMINATED), 128 + signal.SIGINT)
+UNHEARD = (-signal.SIGTERM, -signal.SIGINT)  # the signal came before the worker listened for it
 
 
 def processes(resources: ResourcesSpec, env: Mapping[str, str], flag: int | None) -> int:
@@ -162,9 +163,9 @@ def _watch(workers: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
     patience: float | None = None
     while True:
         codes = [worker.poll() for worker in workers]
-        if None not in codes or any(code not in (None, 0, *INTERRUPTED) for code in codes):
+        if None not in codes or any(code not in (None, 0, *INTERRUPTED, *UNHEARD) for code in codes):
             return codes
-        if any(code in INTERRUPTED for code in codes):
+        if any(code in (*INTERRUPTED, *UNHEARD) for code in codes):
             patience = patience or time.monotonic() + GRACE_SECONDS
             if codes[0] is not None or time.monotonic() > patience:
                 return codes
@@ -190,5 +191,7 @@ def _silent(rank: int, number: int, code: int) -> Failure:
     if code == -signal.SIGKILL:
         mend = EXIT_CODES[ExitCode.KILLED].mend
         return Failure(ExitCode.KILLED, f"Process {rank} of {number} was killed from outside: {mend}.")
+    if code in UNHEARD:
+        return classify(Interrupted(f"stopped by {signal.Signals(-code).name}", 128 - code))
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return Failure(ExitCode.TRAINER_ERROR, f"Process {rank} of {number} ended without a word ({how}). See the log.")
