@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mmap
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,30 +30,31 @@ def read_arrow(file: Path, root: Path) -> Iterator[Record]:
     row = 0
     try:
         with open_plain(file) as stream:
-            magic = stream.read(len(FILE_MAGIC))
-        # Mapped, not read: a batch's pages come and go with its rows.
-        with pa.memory_map(str(file)) as mapped:
-            for batch in _batches(mapped, magic):
-                batch.validate(full=True)  # offsets that lead out of a buffer would crash
-                for value in rows_of(batch):
-                    row += 1
-                    yield Record(Where(name, row), value)
-    except pa.ArrowException as error:
-        raise _broken(name, row, error) from None
-    except MemoryError as error:
+            if not os.fstat(stream.fileno()).st_size:
+                raise BadDatasetError(f"{name} row 1 cannot be read as Arrow (it is empty). Write the file again.")
+            # Mapped, not read: a batch may be larger than the memory. It goes with the last batch that points to it.
+            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        for batch in _batches(mapped):
+            batch.validate(full=True)  # offsets that lead out of a buffer would crash
+            for value in rows_of(batch):
+                row += 1
+                yield Record(Where(name, row), value)
+            mapped.madvise(mmap.MADV_DONTNEED)  # what was read need not stay in memory
+    except (pa.ArrowException, MemoryError) as error:
         raise _broken(name, row, error) from None
     except OSError as error:
         raise unreadable(file, error) from error
 
 
-def _batches(mapped: Any, magic: bytes) -> Iterator[Any]:
+def _batches(mapped: mmap.mmap) -> Iterator[Any]:
     import pyarrow as pa
 
-    if magic == FILE_MAGIC:
-        reader = pa.ipc.open_file(mapped)
+    source = pa.BufferReader(pa.py_buffer(mapped))
+    if mapped[: len(FILE_MAGIC)] == FILE_MAGIC:
+        reader = pa.ipc.open_file(source)
         yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
     else:
-        with pa.ipc.open_stream(mapped) as stream:
+        with pa.ipc.open_stream(source) as stream:
             yield from stream
 
 
