@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from support.tiny_data import row, write_rows
+from support.tiny_spec import DATA_CLAIM
 from visionft_trainer.data_report.model import DataReport, Pairs
 from visionft_trainer.errors import BadDatasetError
 
@@ -169,3 +170,24 @@ def test_the_digest_does_not_see_the_container(folder: Path, sound: list[dict], 
     assert inline.digest == files.digest
     write_rows(folder, "train.jsonl", sound[::-1])
     assert look().digest != files.digest
+
+
+def test_rows_of_several_files_are_named_by_file(folder: Path, sound: list[dict], look: Look) -> None:
+    write_rows(folder, "part-00000-of-00002.jsonl", sound[:3])
+    write_rows(folder, "part-00001-of-00002.jsonl", [*sound[3:], "{", sound[1]])
+    train = {"pvc": {"claimName": DATA_CLAIM, "path": "part"}}
+    with pytest.raises(
+        BadDatasetError, match=r"1 row of 8 cannot be used: part-00001-of-00002\.jsonl row 4: is not JSON"
+    ):
+        look(train=train)
+    report = look(train=train, badRows="Drop")
+    (pair,) = report.train.duplicates.named
+    assert (pair.row.file, pair.row.row) == ("part-00001-of-00002.jsonl", 5)
+    assert (pair.other.file, pair.other.row) == ("part-00000-of-00002.jsonl", 2)
+
+
+def test_what_is_named_of_many_dropped_rows_is_bounded(folder: Path, sound: list[dict], look: Look) -> None:
+    write_rows(folder, "train.jsonl", [*sound, *[row("gone.png", "1")] * 500])
+    report = look(badRows="Drop")
+    assert report.train.dropped == {"missing image": 500}
+    assert len(report.train.dropped_rows) == 100
