@@ -116,7 +116,10 @@ class _Download:
         try:
             with self._client.stream("GET", self._url, headers=headers) as response:
                 self._check(response)
-                goes_on = response.status_code == 206 and _start(response) == begun
+                goes_on = response.status_code == 206
+                if goes_on and _start(response) != begun:
+                    self._version = None  # so that the whole file is asked for
+                    raise InterruptedTransferError("the server answered with another part than was asked for")
                 self._version = _strong_version(response)
                 length = int(response.headers.get("content-length") or 0)
                 need_room(self._file.parent, length)

@@ -139,6 +139,12 @@ def test_file_that_changed_between_two_attempts(server: FaultyServer, tmp_path: 
     assert server.requests[1].headers["if-range"] == '"old"'
 
 
+def test_part_that_was_not_asked_for(server: FaultyServer, tmp_path: Path) -> None:
+    server.faults["big"] = [Fault(cut_after=150_000), Fault(headers={"content-range": "bytes 0-9/10"})]
+    assert fetched(server, tmp_path, "/big.jsonl", BIG).place.read_bytes() == BIG
+    assert "range" not in server.requests[2].headers
+
+
 def test_file_that_became_shorter(server: FaultyServer, tmp_path: Path) -> None:
     server.faults["big"] = [Fault(cut_after=150_000), Fault(status=416)]
     assert fetched(server, tmp_path, "/big.jsonl", BIG).place.read_bytes() == BIG
