@@ -111,6 +111,26 @@ def test_interrupted_runs_equal_an_uninterrupted_one(pod: Callable[[str], Pod]) 
         assert resumed.evaluation == whole.evaluation
 
 
+@pytest.mark.parametrize(
+    "training",
+    [{"packing": True, "batchSize": 1}, {"groupByLength": True}, {"earlyStopping": {"patience": 2}, "epochs": "4"}],
+    ids=["packed", "grouped by length", "early stopping"],
+)
+def test_every_order_of_rows_resumes_in_the_middle_of_an_epoch(
+    pod: Callable[[str], Pod], training: dict[str, Any]
+) -> None:
+    sections = {"training": {**SECTIONS["training"], **training}, "dataset": {"limits": {"maxTokens": 256}}}
+    whole = pod("whole").run(**sections)
+    broken = pod("broken")
+    for moment in (1, 3):  # a measurement was due at both stops: step 2 and step 4
+        with pytest.raises(Interrupted):
+            broken.run(lambda snapshot, moment=moment: snapshot.step == moment, **sections)
+    resumed = broken.run(**sections)
+    assert losses(resumed) == losses(whole)
+    assert (resumed.steps, resumed.shipped_step, resumed.notes) == (whole.steps, whole.shipped_step, whole.notes)
+    assert resumed.artifacts[0].digest == whole.artifacts[0].digest
+
+
 def test_torn_checkpoint_is_passed_over(pod: Callable[[str], Pod]) -> None:
     whole = pod("whole").run()
     broken = pod("broken")
