@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 
 from visionft_trainer import atomic
@@ -27,7 +28,10 @@ class Revisions:
         self._commits[field] = commit
         if self._file is not None:
             with writing_to(self._file):
-                atomic.write_text(self._file, json.dumps(self._commits, indent=2) + "\n")
+                # A draft of its own: all processes of a run come here, at the same time.
+                draft = self._file.with_name(f"{atomic.UNFINISHED_PREFIX}{uuid.uuid4()}")
+                draft.write_text(json.dumps(self._commits, indent=2) + "\n", encoding="utf-8")
+                draft.replace(self._file)
 
 
 def _read(file: Path) -> dict[str, str]:

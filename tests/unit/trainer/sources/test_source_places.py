@@ -1,5 +1,6 @@
 """Claims and ConfigMaps: data where it lies, and what is said where there is none; commits that are kept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,14 @@ def test_unreadable_file_of_commits_is_begun_anew(tmp_path: Path, stored: str) -
     assert revisions.get("x") is None
     revisions.keep("x", "c0ffee")
     assert Revisions(tmp_path / "sources.json").get("x") == "c0ffee"
+
+
+def test_several_processes_keep_their_commits_at_once(tmp_path: Path) -> None:
+    def keep(number: int) -> None:
+        for step in range(20):
+            Revisions(tmp_path / "sources.json").keep("x", f"{number}-{step}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, range(8)))
+    assert Revisions(tmp_path / "sources.json").get("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["sources.json"]
