@@ -245,7 +245,9 @@ def test_data_file_becomes_a_pipe(folder: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_data_file_is_a_folder(folder: Path, tmp_path: Path) -> None:
     (folder / "train.jsonl" / "empty").mkdir(parents=True)
-    with pytest.raises(BadDatasetError, match=r"train\.jsonl holds no data: no file that ends in \.jsonl, .*, and no picture"):
+    with pytest.raises(
+        BadDatasetError, match=r"train\.jsonl holds no data: no file that ends in \.jsonl, .*, and no picture"
+    ):
         ingested(tiny_spec(tmp_path), Settings(claims={DATA_CLAIM: folder}))
 
 
