@@ -3,7 +3,7 @@
 The parent computes nothing and imports no torch. Each worker is this program again with torchrun's variables (RANK,
 WORLD_SIZE, LOCAL_RANK) in its environment; one started by torchrun itself, on several machines, behaves the same. A
 worker that fails says why in a file; the parent ends the others, tells the first cause, and exits with its code. Why
-not torchrun's own agent: docs/decisions/0006-processes-of-a-run.md.
+not torchrun's own agent: docs/decisions/0009-processes-of-a-run.md.
 """
 
 from __future__ import annotations
