@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from visionft_trainer import cli
+from visionft_trainer.commands import ending
 from visionft_trainer.progress import Snapshot
 
 WARM_UP_STEPS = 10
@@ -48,8 +49,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     watch = Stopwatch()
-    original = cli._listeners
-    cli._listeners = lambda arguments, settings: [*original(arguments, settings), watch]
+    original = ending._listeners
+    ending._listeners = lambda call, reports: [*original(call, reports=reports), watch]
     code = cli.main(["run", options.manifest, "--pvc", options.pvc, "--quiet"])
     gaps = [later - earlier for earlier, later in pairwise(watch.steps)][WARM_UP_STEPS:]
     stages = list(watch.stages.items())

@@ -156,7 +156,7 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
 def _owners(base: Path) -> dict[Path, Owner | None]:
     """Whose the runs in `base` are, which is made where it is missing."""
     base.mkdir(parents=True, exist_ok=True)
-    return {path: _read_owner(path / OWNER_FILE) for path in sorted(base.glob(f"{RUN_PREFIX}*"))}
+    return {path: read_owner(path / OWNER_FILE) for path in sorted(base.glob(f"{RUN_PREFIX}*"))}
 
 
 def _namesake_was_here(run_file: RunFile, owners: dict[Path, Owner | None]) -> bool:
@@ -189,7 +189,7 @@ def _own(file: Path, owner: Owner) -> None:
             draft.rename(file)
     finally:
         draft.unlink(missing_ok=True)
-    found = _read_owner(file)
+    found = read_owner(file)
     if found is None or not found.same_resource(owner):
         raise _taken(file.parent, found, owner)
     if found.spec_hash != owner.spec_hash or found.run != owner.run:
@@ -211,7 +211,8 @@ def _describe(owner: Owner) -> str:
     return f"{owner.namespace}/{owner.name} ({f'uid {owner.uid}' if owner.uid else 'of a workstation'})"
 
 
-def _read_owner(file: Path) -> Owner | None:
+def read_owner(file: Path) -> Owner | None:
+    """What an owner file says; None where there is none. Raises `BadConfigError` when it is another kind of file."""
     try:
         value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return Owner(**value)

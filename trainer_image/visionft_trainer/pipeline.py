@@ -95,7 +95,7 @@ def _train(
     started = clock()
 
     progress.enter(Stage.INGEST)
-    begun = _read_resolved(place)
+    begun = read_resolved(place)
     data = ingest.ingest(spec, settings, scratch, progress.tick, Revisions(place.sources))
     found = data_stage.inspect(data, spec, progress)
     if begun is not None and begun.dataset_digest != data.digest:
@@ -229,7 +229,7 @@ def _train(
     return result
 
 
-def _read_resolved(place: RunFolder) -> Resolved | None:
+def read_resolved(place: RunFolder) -> Resolved | None:
     """What an earlier pod of this run began with."""
     try:
         return Resolved.model_validate_json(place.resolved.read_bytes())

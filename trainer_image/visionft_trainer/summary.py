@@ -1,10 +1,13 @@
-"""The last thing that `run` prints: what tuning brought, the verdict, and where the artifacts are."""
+"""The last thing that `run` and `export` print: what tuning brought, the verdict, and where the artifacts are."""
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from visionft_trainer.report import Result
+
+if TYPE_CHECKING:
+    from visionft_trainer.export_command import Exported
 
 
 def print_summary(result: Result, stream: TextIO) -> None:
@@ -26,4 +29,15 @@ def print_summary(result: Result, stream: TextIO) -> None:
         for clause in result.failed_gates:
             console.print(f"  {clause}")
     for artifact in result.artifacts:
-        console.print(f"{artifact.kind}: {artifact.uri}\n  {artifact.digest}, {artifact.size:,} bytes")
+        console.print(_line(artifact.kind, artifact.uri, artifact.digest, artifact.size))
+
+
+def print_exported(exported: Exported, stream: TextIO) -> None:
+    """Where the weights come from, and a line for each artifact."""
+    stream.write(f"from {exported.origin}\n")
+    for artifact in exported.artifacts:
+        stream.write(_line(artifact.kind, str(artifact.folder), artifact.digest, artifact.size) + "\n")
+
+
+def _line(kind: str, place: str, digest: str | None, size: int | None) -> str:
+    return f"{kind}: {place}\n  {digest}, {size or 0:,} bytes"

@@ -1,0 +1,55 @@
+"""`visionft-trainer check`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TextIO
+
+from visionft_trainer.commands import ending
+from visionft_trainer.commands.command import Call, Command
+from visionft_trainer.errors import writing_to
+from visionft_trainer.progress import Progress
+
+DESCRIPTION = """\
+Read every row and every picture, prepare them for the model, and tell what was found: rows left out and why,
+duplicates, validation rows that are in the training data, lengths, looks. Needs the model's configuration and
+processor, no GPU.
+
+Leaves nothing behind but the report that --json names. Findings stop nothing: the exit code is 0 unless a run would
+be refused.
+"""
+EXAMPLE = """\
+  visionft-trainer check digits.yaml --pvc digits=./digits --json report.json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own options."""
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the whole report on the data there, as JSON")
+
+
+def execute(call: Call) -> int:
+    """Look at the data and print the report."""
+    return ending.work(call, lambda progress: _check(call, progress))
+
+
+def _check(call: Call, progress: Progress) -> ending.Outcome:
+    from visionft_trainer import check, data_stage, report
+    from visionft_trainer.data_report.table import print_report
+
+    found = check.check(call.run_file, call.settings, progress)
+    if call.arguments.json is not None:
+        with writing_to(call.arguments.json):
+            data_stage.write_report(call.arguments.json, found.report)
+
+    def show(stream: TextIO) -> None:
+        print_report(found.report, stream)
+        stream.write(f"model: {found.family}\n")
+
+    return ending.Outcome(show, report.checked_message(call.run_file.run, progress.snapshot))
+
+
+COMMAND = Command(
+    "check", "read and prepare the data, without loading the model", DESCRIPTION, EXAMPLE, add_options, execute
+)
