@@ -33,8 +33,8 @@ class Comparison:
     seconds: float
     measured: int
     """torch's peak of allocated bytes."""
-    shown: int
-    """What nvidia-smi showed."""
+    shown: int | None
+    """What nvidia-smi showed; None where other processes used the GPU, too."""
     needs: memory.Needs
 
     @property
@@ -43,9 +43,9 @@ class Comparison:
         return self.needs.allocated / self.measured - 1
 
     @property
-    def error_shown(self) -> float:
+    def error_shown(self) -> float | None:
         """Of the estimate with the driver's part, as a share of what nvidia-smi showed."""
-        return self.needs.total / self.shown - 1
+        return None if self.shown is None else self.needs.total / self.shown - 1
 
 
 def comparisons(results: list[Path]) -> list[Comparison]:
@@ -97,18 +97,20 @@ def manifest(vision: bool, quantization: str, file: Path) -> Any:
 
 
 def main() -> None:
-    print(
-        "| model | pixels | batch | vision | checkpointing | s a step | torch GiB | shown GiB | estimate GiB | error |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    columns = ["model", "pixels", "batch", "vision", "checkpointing", "s a step", "torch GiB", "shown GiB"]
+    columns += ["estimate GiB", "error, torch", "error, shown"]
+    print(f"| {' | '.join(columns)} |")
+    print("| --- " * len(columns) + "|")
     for case in comparisons([Path(name) for name in sys.argv[1:]] or RESULTS):
         setting = case.setting
+        shown = "" if case.shown is None else f"{case.shown / GIB:.2f}"
+        error_shown = "" if case.error_shown is None else f"{case.error_shown:+.1%}"
         quantization = "" if setting["quantization"] == "nf4" else f" {setting['quantization']}"
         print(
             f"| {case.name}{quantization} | {setting['side']} | {setting['batch']} "
             f"| {'tuned' if setting['vision'] else 'frozen'} | {'yes' if setting['checkpointing'] else 'no'} "
-            f"| {case.seconds:.2f} | {case.measured / GIB:.2f} | {case.shown / GIB:.2f} "
-            f"| {case.needs.total / GIB:.2f} | {case.error:+.1%} / {case.error_shown:+.1%} |"
+            f"| {case.seconds:.2f} | {case.measured / GIB:.2f} | {shown} "
+            f"| {case.needs.allocated / GIB:.2f} | {case.error:+.1%} | {error_shown} |"
         )
 
 

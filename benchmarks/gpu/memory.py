@@ -23,7 +23,7 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import shapes
 import torch
@@ -39,7 +39,6 @@ from visionft_trainer.scratch import scratch_folder
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
 
-STEPS = 4
 ROWS = 16
 
 
@@ -100,6 +99,7 @@ class Setting:
     vision: bool
     checkpointing: bool
     quantization: str = "nf4"
+    steps: ClassVar[int] = 4
 
     @classmethod
     def parse(cls, text: str) -> Setting:
@@ -114,8 +114,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tower", metavar="SETTING", help="also profile a step of this setting, to tower.json")
     parser.add_argument("--halved", metavar="SETTING", help="also train this one short of memory, to halved.json")
+    parser.add_argument("--steps", type=int, default=4, help="of each setting; more for a steadier time")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
+    Setting.steps = options.steps
     libraries.prepare(ResourcesSpec(gpus=int(torch.cuda.is_available())), "auto")
     moments = Moments() if torch.cuda.is_available() else None
     work = Path(tempfile.mkdtemp(prefix="visionft-bench-"))
@@ -136,7 +138,8 @@ def main() -> None:
             results.append(measure(work, model, setting, moments, options.tiny) | {"model": options.name})
             options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         if options.tower:
-            text = json.dumps(tower(work, model, Setting.parse(options.tower), options.tiny), indent=1)
+            profiles = tower(work, model, Setting.parse(options.tower), options.tiny)
+            text = json.dumps([profile | {"model": options.name} for profile in profiles], indent=1)
             options.out.with_name("tower.json").write_text(text + "\n", encoding="utf-8")
         if options.halved:
             record = halved(work, model, Setting.parse(options.halved), moments, options.tiny)
@@ -155,7 +158,7 @@ def manifest(work: Path, setting: Setting) -> Any:
             "limits": {"maxTokens": 16384},
         },
         "adapter": {"rank": 16, "vision": setting.vision, "projector": setting.vision},
-        "training": {"maxSteps": STEPS, "batchSize": setting.batch, "checkpoints": {"every": 100_000}},
+        "training": {"maxSteps": setting.steps, "batchSize": setting.batch, "checkpoints": {"every": 100_000}},
         "output": {"pvc": {"claimName": "bench", "path": "out"}, "merged": False},
         "resources": {"gpus": int(torch.cuda.is_available())},
     }
@@ -194,7 +197,7 @@ def ready(work: Path, setting: Setting, scratch: Any, tiny: bool) -> Ready:
 
 
 def run_steps(tuned: Any, made: Ready, work: Path, setting: Setting, watch: Stopwatch) -> None:
-    """Train `STEPS` steps of one micro-batch each."""
+    """Train `Setting.steps` steps of one micro-batch each."""
     batching = Batching(setting.batch, 1, setting.checkpointing)
     family = made.files.family
     progress = Progress([watch])
@@ -290,18 +293,14 @@ def tower(work: Path, model: Any, setting: Setting, tiny: bool) -> list[dict[str
         found.append(
             {
                 "tower": "with a graph" if graph else "as trained",
-                "steps": STEPS,
+                "steps": setting.steps,
                 "vision_layers": layers.count("vision"),
                 "language_layers": layers.count("language"),
                 "vision_attention_calls": events["vision attention"].count,
                 "language_attention_calls": events["language attention"].count,
                 "attention_backward_calls": sum(events[key].count for key in backward),
-                "vision_attention_gpu_ms": round(events["vision attention"].device_time_total / 1000, 1),
-                "language_attention_gpu_ms": round(events["language attention"].device_time_total / 1000, 1),
-                "gpu_ms": round(sum(event.self_device_time_total for event in prof.key_averages()
-                                    if not event.key.endswith(" attention")) / 1000, 1),
             }
-        )  # fmt: skip
+        )
         print("  profile", json.dumps(found[-1]), flush=True)
     return found
 
@@ -346,9 +345,9 @@ def show(result: dict[str, Any], setting: Setting) -> None:
 
 
 def driver_used() -> int:
-    """What nvidia-smi shows for the whole GPU."""
-    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[0]) * 2**20
+    """What nvidia-smi shows for this GPU: all processes, and the driver's own."""
+    free, whole = torch.cuda.mem_get_info()
+    return whole - free
 
 
 def pages(folder: Path, side: int, tiny: bool) -> None:

@@ -1,8 +1,7 @@
 """How the samples of a step are brought through the model, where `batchSize` or `gradientCheckpointing` is auto.
 
-The largest micro-batch that fits into the GPU without checkpointing; if not even one sample does, the largest with it.
-Checkpointing computes every layer's forward pass twice, and a larger micro-batch wins less than that costs
-(benchmarks/gpu).
+Of the ways that fit into the GPU's memory, the fastest: checkpointing computes every forward pass twice, and each pass
+takes a time of its own, mostly for unpacking the weights, that large micro-batches spread over more samples.
 """
 
 from __future__ import annotations
@@ -21,6 +20,11 @@ from visionft_trainer.estimate.sizes import RowSize, worst_batch
 
 USABLE = 0.9
 """Share of the GPU's memory that is planned with; the rest is for what the allocator cannot use again and for error."""
+CHECKPOINTING_COST = 1 / 3
+"""Of the time of a pass: one forward more, beside a forward and a backward of two forwards' time."""
+PASS_TOKENS = 3000
+"""Tokens that could be computed in the time that a pass takes by itself. An H200 showed 1,000 for a model of 7 billion
+parameters and 7,000 for one of 2 billion (benchmarks/gpu)."""
 CPU_MICRO_BATCH = 16
 """Samples at a time on a CPU, which gains nothing from more."""
 
@@ -50,12 +54,20 @@ def choose(training: TrainingSpec, model: Model, rows: Sequence[RowSize], memory
         found = needs(model, batch, checkpointing=checkpointing, processes=processes)
         return Choice(batching, found, fits=found.total <= USABLE * memory)
 
-    weighed_ways = (weighed(batching) for batching in ways(training, processes))
-    return next((choice for choice in weighed_ways if choice.fits), None) or weighed(ways(training, processes)[-1])
+    choices = [weighed(batching) for batching in ways(training, processes)]
+    length = worst_batch(rows, 1).length
+    fitting = [choice for choice in choices if choice.fits]
+    return min(fitting, key=lambda choice: cost(choice.batching, length)) if fitting else choices[-1]
+
+
+def cost(batching: Batching, length: int) -> float:
+    """Time for a token, in that of computing one, where rows have `length` tokens."""
+    again = CHECKPOINTING_COST if batching.gradient_checkpointing else 0
+    return 1 + again + PASS_TOKENS / (batching.micro_batch * length)
 
 
 def ways(training: TrainingSpec, processes: int) -> list[Batching]:
-    """The ways that the spec allows, the preferred first, the one that needs least memory last.
+    """The ways that the spec allows: large micro-batches first, the one that needs least memory last.
 
     Raises:
         BadConfigError: the samples of a step cannot be shared by the processes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,15 @@ from visionft_trainer.estimate.activations import Batch
 
 if TYPE_CHECKING:
     import torch
+    from visionft_api.spec import DatasetSpec
 
+    from visionft_trainer.families import Family
     from visionft_trainer.preprocess import Prepared
 
 LOOKED_AT = 64  # rows whose pictures are measured: half of them the longest, half spread evenly over the others
+LARGEST_PIXELS = 4096 * 4096  # of the picture that stands for others where spec.dataset.image.maxPixels says nothing
+SMALLEST_SIDE = 64  # pixels
+SHRINK = 0.9  # of a side, from one try to the next
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,32 @@ def _most(rows: Sequence[RowSize], part: str, count: int) -> int:
     """The sum over the `count` largest; where there are fewer rows, the largest again."""
     largest = sorted((int(getattr(row, part)) for row in rows), reverse=True)[:count]
     return sum(largest) + largest[0] * (count - len(largest))
+
+
+def largest(rows: Sequence[RowSize]) -> RowSize:
+    """The largest of each part, over all rows."""
+    tokens, answers, patches, images, pictures = (
+        max(getattr(row, part.name) for row in rows) for part in dataclasses.fields(RowSize)
+    )
+    return RowSize(tokens, answers, patches, images, pictures)
+
+
+def largest_allowed(dataset: DatasetSpec, family: Family, processor: Any, config: Any) -> RowSize:
+    """The largest row with one picture that the limits of `dataset` allow, for when the rows themselves are not there.
+
+    The picture is a white square, as large as the bounds on pixels allow and its tokens fit into `maxTokens`.
+    """
+    from PIL import Image
+
+    tokens = dataset.limits.max_tokens
+    side = math.isqrt(dataset.image.max_pixels or LARGEST_PIXELS)
+    while True:
+        images = family.process_images(processor, [Image.new("RGB", (side, side), "white")])
+        if side <= SMALLEST_SIDE or len(family.image_token_ids(processor, images, 0)) < tokens:
+            break
+        side = int(side * SHRINK)
+    pictures = sum(tensor.nbytes for tensor in images.values())
+    return RowSize(tokens, tokens, patches_of(images, config), 1, pictures)
 
 
 def sizes_of(prepared: Prepared, config: Any) -> list[RowSize]:
