@@ -232,6 +232,8 @@ def _make(
     if origin.checkpoint is not None:
         with _fitting(origin.name, files):
             weights.read_into(tuned, origin.checkpoint)
+    elif adapter is not None:
+        _check_names(adapter, tuned, origin.name, files)
     progress.enter(Stage.EXPORT)
     if spec.adapter.method == "full":
         return [export.write_merged(export.settle(tuned), processor, wanted.out / "merged")]
@@ -264,6 +266,28 @@ def _check_base(adapter: Path, files: ModelFiles) -> None:
         )
 
 
+def _check_names(adapter: Path, tuned: Any, name: str, files: ModelFiles) -> None:
+    """Raises `BadModelError` where the adapter has other layers than `tuned`; PEFT would pass over them."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    from visionft_trainer.export import ADAPTER_WEIGHTS
+
+    expected = {files.family.adapter_key(key) for key in get_peft_model_state_dict(tuned, save_embedding_layers=False)}
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as stored:
+        found = set(stored.keys())
+    odd = sorted(found ^ expected)
+    if odd:
+        raise _misfit(name, files, f"{odd[0]} is in one of them only")
+
+
+def _misfit(name: str, files: ModelFiles, why: str) -> BadModelError:
+    return BadModelError(
+        f"spec.model: the weights of {name} do not fit {files.identity}, a {files.family.name} model, with this "
+        f"spec.adapter ({why}). Name the model and the layers that the run was trained with."
+    )
+
+
 @contextmanager
 def _fitting(name: str, files: ModelFiles) -> Iterator[None]:
     """Weights that do not fit the model are of another one."""
@@ -271,7 +295,4 @@ def _fitting(name: str, files: ModelFiles) -> Iterator[None]:
         yield
     except (ValueError, KeyError, RuntimeError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BadModelError(
-            f"spec.model: the weights of {name} do not fit {files.identity}, a {files.family.name} model ({first}). "
-            "Name the model that the run was trained on."
-        ) from error
+        raise _misfit(name, files, first) from error

@@ -142,6 +142,7 @@ def build_trainer(
     )
     total = total_steps(spec.training, batching, len(units), team.size)
     wanted = _trainable(model)
+    cached = vars(model.config).get("use_cache")
     trainer = StepTrainer(
         model=model,
         args=arguments(spec, batching, model.device, folder, total, measure=validation_rows is not None),
@@ -154,6 +155,11 @@ def build_trainer(
         folder=folder,
         encoder_modules=family.encoder_modules,
     )
+    # The library switches the cache off in the configuration, and that would ship with a merged model.
+    if cached is None:
+        vars(model.config).pop("use_cache", None)
+    else:
+        model.config.use_cache = cached
     # TRL rounds the adapter of a 4-bit model to bfloat16; it stays float32 here, down to the initial values.
     for parameter, value in wanted:
         parameter.data = value
