@@ -19,19 +19,39 @@ Batch = dict[str, Any]
 class Collator:
     """Turns units of a prepared split into a training batch; see `feed`."""
 
-    def __init__(self, prepared: Prepared, processor: Any, family: Family, *, packed: bool = False) -> None:
+    def __init__(self, prepared: Prepared, processor: Any, family: Family, *, pack_tokens: int | None = None) -> None:
+        """Units are packs of at most `pack_tokens` tokens where it is given."""
         self._prepared = prepared
         self._processor = processor
         self._family = family
-        self._packed = packed
+        self._pack_tokens = pack_tokens
 
     def __call__(self, units: Sequence[Unit]) -> Batch:
         """The batch of these units' rows. What is random about a row follows from the seed, the epoch and the row."""
-        packs = [[self._prepared.met(row, unit.epoch) for row in unit.rows] for unit in units]
-        if self._packed:
+        packs = [self._met(unit) for unit in units]
+        if self._pack_tokens is not None:
             return packed_batch(packs, self._prepared, self._processor, self._family)
         examples = [example for pack in packs for example in pack]
         return training_batch(examples, self._prepared, self._processor, self._family)
+
+    def _met(self, unit: Unit) -> list[Example]:
+        """The unit's rows as they are in its epoch.
+
+        Packs are made before it is known how long a varied row becomes: where a pack would be too long, the rows that
+        have grown most stay as they are, which always fits.
+        """
+        met = [self._prepared.met(row, unit.epoch) for row in unit.rows]
+        if self._pack_tokens is None:
+            return met
+        planned = [int(self._prepared.lengths[row]) for row in unit.rows]
+        grown = [len(example.input_ids) - length for example, length in zip(met, planned, strict=True)]
+        over = sum(planned) + sum(grown) - self._pack_tokens
+        for place in sorted(range(len(met)), key=lambda place: -grown[place]):
+            if over <= 0:
+                break
+            met[place] = self._prepared.examples[unit.rows[place]]
+            over -= grown[place]
+        return met
 
 
 def training_batch(examples: Sequence[Example], prepared: Prepared, processor: Any, family: Family) -> Batch:

@@ -56,18 +56,21 @@ def prepare(
         BadDatasetError: no row is left.
     """
     from visionft_trainer.augment.shift import measure_shift
-    from visionft_trainer.preprocess import preprocess, varying
+    from visionft_trainer.preprocess import preprocess, varying, with_longest
 
     splits = [preprocess(split, spec.dataset, processor, family, scratch, progress.tick) for split in data.splits]
     train = splits[0]
     shift = None
-    variation = Variation.of(spec.dataset, spec.training.seed, several_wordings=data.train.facts.several_wordings)
+    several_wordings = data.train.facts.several_wordings
+    variation = Variation.of(spec.dataset, spec.training.seed, several_wordings=several_wordings)
     if variation is not None:
         if variation.augmentation is not None:
             rows = train.examples
             shift = measure_shift(
                 len(rows), lambda index: rows[index].row, train.pictures.open, variation.seed, variation.augmentation
             )
+        if several_wordings and spec.training.packing:
+            train = with_longest(train, spec.dataset, processor.tokenizer)
         splits[0] = varying(train, variation, spec.dataset, processor, family)
     whole = with_tokens(report, splits, shift)
     progress.learn(data=summary_of(whole))

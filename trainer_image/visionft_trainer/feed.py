@@ -69,7 +69,7 @@ def units_of(prepared: Prepared, pack_tokens: int | None = None) -> Units:
     """The units of a split: its rows, or packs of them with at most `pack_tokens` tokens each."""
     if pack_tokens is None:
         return Units(prepared.lengths)
-    packs = pack(prepared.lengths, pack_tokens)
+    packs = pack(prepared.lengths if prepared.longest is None else prepared.longest, pack_tokens)
     return Units(packs.lengths, packs)
 
 

@@ -23,7 +23,7 @@ from visionft_trainer.errors import BadDatasetError, BadModelError
 from visionft_trainer.families import Family
 from visionft_trainer.ingest import Split
 from visionft_trainer.pictures import ImageTensors, Outlines, Pictures, Size, UnfitPictureError
-from visionft_trainer.rows import BadRowError, Row
+from visionft_trainer.rows import BadRowError, Row, Text
 from visionft_trainer.scratch import Scratch
 from visionft_trainer.variation import Variation
 
@@ -71,6 +71,8 @@ class Prepared:
     pictures: Pictures
     varied: Callable[[Example, int, int], Example] = field(default_factory=lambda: _as_it_is)
     """What an example is in one epoch; see `varying`."""
+    longest: np.ndarray[Any, np.dtype[np.int32]] | None = None
+    """Tokens of each example in its longest wording; see `with_longest`."""
 
     def met(self, index: int, epoch: int) -> Example:
         """Example `index` as training meets it in `epoch`."""
@@ -114,6 +116,25 @@ def varying(prepared: Prepared, variation: Variation, dataset: DatasetSpec, proc
     """`prepared` with rows that differ from epoch to epoch. One that would then no longer fit stays as it is."""
 
     return replace(prepared, varied=_Varied(prepared.pictures, variation, dataset, processor, family))
+
+
+def with_longest(prepared: Prepared, dataset: DatasetSpec, tokenizer: Any) -> Prepared:
+    """`prepared` with the room that packs keep for each row: packs are made once, before wordings are drawn.
+
+    Texts are counted one by one, so that no picture is opened; beside its neighbours a text may have a token more.
+    """
+
+    def room(example: Example) -> int:
+        several = [part for message in example.row.messages for part in message.parts
+                   if isinstance(part, Text) and part.others]  # fmt: skip
+        counts = [[len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in (part.text, *part.others)]
+                  for part in several]  # fmt: skip
+        grown = sum(max(of_part) - of_part[0] for of_part in counts)
+        # A wording that is too long is never drawn.
+        return min(len(example.input_ids) + grown, dataset.limits.max_tokens)
+
+    longest = np.fromiter((room(example) for example in prepared.examples), dtype=np.int32)
+    return replace(prepared, longest=longest)
 
 
 @dataclass(frozen=True)

@@ -128,11 +128,11 @@ def build_trainer(
 ) -> StepTrainer:
     """The trainer, ready to run. Rows travel as numbers; the collator looks the tensors up."""
     optimizers.check(spec.training, model.device)
-    packing = spec.training.packing
-    units = units_of(train_rows, spec.dataset.limits.max_tokens if packing else None)
+    pack_tokens = spec.dataset.limits.max_tokens if spec.training.packing else None
+    units = units_of(train_rows, pack_tokens)
     flow = Flow(
         units=units,
-        collate=Collator(train_rows, processor, family, packed=packing),
+        collate=Collator(train_rows, processor, family, pack_tokens=pack_tokens),
         validation=Collator(validation_rows, processor, family) if validation_rows else None,
         validation_rows=len(validation_rows.examples) if validation_rows else 0,
         evaluation_batch=spec.evaluation.batch_size,

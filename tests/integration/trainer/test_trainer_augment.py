@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.tiny_spec import tiny_spec
@@ -12,8 +13,9 @@ from visionft_api.spec.dataset import AugmentationSpec
 from visionft_trainer import data_stage, ingest, load
 from visionft_trainer.collate import Collator
 from visionft_trainer.errors import BadConfigError
+from visionft_trainer.feed import units_of
 from visionft_trainer.order import Unit
-from visionft_trainer.preprocess import Example, Prepared, varying
+from visionft_trainer.preprocess import Example, Prepared, varying, with_longest
 from visionft_trainer.progress import Progress
 from visionft_trainer.rows import Picture, Text
 from visionft_trainer.scratch import Scratch
@@ -87,6 +89,38 @@ def test_wordings_change_the_tokens_and_too_long_ones_are_withheld(workbench: Ca
     assert any("Which number?" in text for text in texts)
     assert all(len(each.input_ids) <= longest for each in met)
     assert all(sum(1 for _ in each.row.pictures if isinstance(_, Picture)) == 1 for each in met)
+
+
+def with_wordings(bench: Any, longer: str) -> Prepared:
+    short = [example for example in bench.train.examples if len(example.row.messages) == len(("question", "answer"))]
+    lengths = np.asarray([len(example.input_ids) for example in short], dtype=np.int32)
+    return replace(bench.train, examples=[reworded(example, (longer,)) for example in short], lengths=lengths)
+
+
+def test_packs_keep_room_for_the_longest_wording(workbench: Callable[..., Any]) -> None:
+    bench = workbench()
+    budget = 300
+    rows = with_wordings(bench, "Which number is it that you read in this picture?")
+    rows = with_longest(rows, bench.spec.dataset, bench.processor.tokenizer)
+    rows = varying(rows, Variation(7, None), bench.spec.dataset, bench.processor, bench.family)
+    units = units_of(rows, budget)
+    collate = Collator(rows, bench.processor, bench.family, pack_tokens=budget)
+    met = [collate([units.unit(epoch, number)]) for epoch in EPOCHS for number in range(len(units))]
+    assert all(batch["input_ids"].shape[1] <= budget for batch in met)
+    # Nothing is withheld: about half of all rows have the longer wording.
+    texts = "".join(bench.processor.tokenizer.decode(batch["input_ids"][0]) for batch in met)
+    assert 0.35 < texts.count("Which number is it") / (len(EPOCHS) * len(rows.examples)) < 0.65
+
+
+def test_rows_that_grow_past_their_pack_stay_as_they_are(workbench: Callable[..., Any]) -> None:
+    bench = workbench()
+    rows = with_wordings(bench, "Which number is it that you read in this picture?")  # packs know nothing of it
+    rows = varying(rows, Variation(7, None), bench.spec.dataset, bench.processor, bench.family)
+    budget = int(rows.lengths[:4].sum()) + 40
+    collate = Collator(rows, bench.processor, bench.family, pack_tokens=budget)
+    lengths = [collate([Unit(epoch, (0, 1, 2, 3))])["input_ids"].shape[1] for epoch in range(40)]
+    assert max(lengths) <= budget
+    assert len(set(lengths)) > 1  # others of the pack are varied still
 
 
 @pytest.mark.parametrize(("strength", "refused"), [("0.5", False), ("1", True)])
