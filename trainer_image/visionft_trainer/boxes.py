@@ -41,7 +41,7 @@ def read_boxes(text: str, images: ImageTensors, processor: Any, family: Family, 
 def decode(tokens: torch.Tensor, processor: Any, family: Family) -> list[str]:
     """The words of `tokens` `[B, T]`: no special tokens, except those in which the family writes boxes."""
     tokenizer = processor.tokenizer
-    kept = set(tokenizer.convert_tokens_to_ids(list(frame_of(family, tokenizer).tokens)))
+    kept = set(tokenizer.convert_tokens_to_ids(list(_frame(family, tokenizer).tokens)))
     if not kept:
         return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
     unsaid = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special} - kept
@@ -51,12 +51,20 @@ def decode(tokens: torch.Tensor, processor: Any, family: Family) -> list[str]:
 
 @lru_cache(maxsize=4)
 def frame_of(family: Family, tokenizer: Any) -> Frame:
-    """The family's own frame, or the plain one where the tokenizer lacks its tokens."""
-    missing = sorted(set(family.frame.tokens) - set(tokenizer.get_vocab()))
-    if not missing:
-        return family.frame
-    log.warning(
-        "the tokenizer has no %s, in which %s writes boxes; they are written as JSON in thousandths", missing[0],
-        family.name,
-    )  # fmt: skip
-    return THOUSANDTHS
+    """The family's own frame, or the plain one where the tokenizer lacks its tokens, which is said once."""
+    missing = _missing(family, tokenizer)
+    if missing:
+        log.warning(
+            "the tokenizer has no %s, in which %s writes boxes; they are written as JSON in thousandths", missing[0],
+            family.name,
+        )  # fmt: skip
+    return _frame(family, tokenizer)
+
+
+def _frame(family: Family, tokenizer: Any) -> Frame:
+    return THOUSANDTHS if _missing(family, tokenizer) else family.frame
+
+
+@lru_cache(maxsize=4)
+def _missing(family: Family, tokenizer: Any) -> list[str]:
+    return sorted(set(family.frame.tokens) - set(tokenizer.get_vocab()))

@@ -86,6 +86,14 @@ def test_pixels_are_those_of_the_picture_after_scaling(tmp_path: Path) -> None:
     assert f"[{round(0.25 * size[0])}, {round(0.25 * size[1])}," in example.row.answer
 
 
+def test_runs_without_boxes_hear_nothing_of_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    processor, family = _processor("Qwen2-VL", tmp_path, with_tokens=False)
+    boxes_module.frame_of.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        boxes_module.decode(torch.tensor([[1, 2, 3]]), processor, family)
+    assert not caplog.records
+
+
 def test_without_its_tokens_the_plain_frame_is_used_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     processor, family = _processor("Qwen2-VL", tmp_path, with_tokens=False)
     boxes_module.frame_of.cache_clear()
