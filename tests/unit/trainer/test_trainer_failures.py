@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors import SafetensorError
@@ -50,6 +51,19 @@ def test_only_the_unexpected_has_a_traceback() -> None:
     assert detail is not None
     assert "test_only_the_unexpected_has_a_traceback" in detail
     assert classify(BadDatasetError("x")).detail is None
+
+
+def test_a_failure_in_the_models_own_code_names_file_and_line() -> None:
+    scope: dict[str, Any] = {"__name__": "transformers_modules.ported.modeling_x"}
+    source = "def forward(values):\n    return len(values.shape)\n"
+    exec(compile(source, "/cache/ported/modeling_x.py", "exec"), scope)  # noqa: S102 - as transformers runs it
+    try:
+        scope["forward"](3)
+    except AttributeError as error:
+        failure = classify(error)
+    assert failure.exit_code == 12
+    assert "failed at modeling_x.py, line 2 (AttributeError: 'int' object has no attribute 'shape')" in failure.message
+    assert failure.detail is None
 
 
 @pytest.mark.parametrize(
