@@ -84,7 +84,7 @@ def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1
         weights=tensors.weights,
         adapter=tensors.adapter,
         gradients=tensors.gradients,
-        optimizer=tensors.optimizer,
+        optimizer=0 if tensors.paged else tensors.optimizer,  # it gives way when memory is short
         activations=activations(
             model.blocks,
             model.head,
