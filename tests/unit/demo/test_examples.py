@@ -9,8 +9,8 @@ from visionft_api.resource import VisionFineTune
 from visionft_api.support import unsupported
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-CLAIMS = EXAMPLES / "digits-claims.yaml"
-MANIFESTS = sorted(path for path in EXAMPLES.glob("*.yaml") if path != CLAIMS)
+CLAIMS = sorted(EXAMPLES.glob("*-claims.yaml"))
+MANIFESTS = sorted(path for path in EXAMPLES.glob("*.yaml") if path not in CLAIMS)
 
 
 def read(path: Path) -> VisionFineTune:
@@ -18,7 +18,7 @@ def read(path: Path) -> VisionFineTune:
 
 
 def claims() -> set[tuple[str, str]]:
-    documents = yaml.safe_load_all(CLAIMS.read_text(encoding="utf-8"))
+    documents = (document for path in CLAIMS for document in yaml.safe_load_all(path.read_text(encoding="utf-8")))
     return {
         (document["metadata"]["namespace"], document["metadata"]["name"])
         for document in documents
