@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from support.report_server import serve
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
+from visionft_api.parse import ManifestError
 from visionft_api.report import ReportEnvelope
 from visionft_api.status import Stage
 from visionft_api.termination import decode
+from visionft_trainer import cli
+from visionft_trainer.errors import BadConfigError
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -112,7 +115,10 @@ def test_pod_reports_and_saves_a_checkpoint_when_it_is_stopped(start: Start, out
     ("change", "complaint"),
     [
         ({"adapter": {"rank": 0}}, "spec.adapter.rank"),
-        ({"training": {"packing": True}}, "spec.training.packing: Invalid value: true: not supported by this version"),
+        (
+            {"resources": {"gpus": 1, "nodes": 2}},
+            "spec.resources.nodes: Invalid value: 2: not supported by this version",
+        ),
         ({"output": {"pvc": {"claimName": "elsewhere"}}}, "the claim 'elsewhere' is not mounted here"),
     ],
 )
@@ -170,8 +176,73 @@ def test_check_in_a_pod_reports_and_leaves_what_it_found(start: Start, output: P
     assert list(output.iterdir()) == []
 
 
+def test_ctrl_c_ends_a_check_with_a_sentence(start: Start, output: Path, tmp_path: Path) -> None:
+    process = start("check", write_manifest(tmp_path / "tiny.json"))
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    errors = first + process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert errors.endswith("visionft-trainer: The command was stopped by SIGINT. It left nothing behind.\n")
+    assert "Traceback" not in errors
+    assert list(output.iterdir()) == []
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(start: Start, tmp_path: Path) -> None:
+    process = start("check", write_manifest(tmp_path / "tiny.json"), "--quiet")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    assert (process.wait(timeout=120), errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chek", "tiny.yaml"], "there is no command 'chek'. Did you mean check?"),
+        (["tiny.yaml"], "say what to do with tiny.yaml: visionft-trainer run tiny.yaml"),
+        (["wibble"], "there is no command 'wibble'. There are: run, check, estimate, export"),
+        ([], "the following arguments are required: COMMAND"),
+        (["run"], "the following arguments are required: MANIFEST"),
+        (["export", "tiny.yaml"], "the following arguments are required: --out"),
+        (["run", "tiny.yaml", "--processes", "two"], "argument --processes: invalid int value: 'two'"),
+    ],
+)
+def test_mistyped_calls(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.parse(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_wrong_path_is_told_with_what_may_be_meant(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path / "digits.yaml")
+    with pytest.raises(BadConfigError, match=rf"is a folder\. Give the manifest's file, such as {manifest}"):
+        cli.load(tmp_path)
+    with pytest.raises(BadConfigError, match=rf"no such file\. Did you mean {manifest}"):
+        cli.load(tmp_path / "digit.yaml")
+    with pytest.raises(BadConfigError, match=r"no such file\. Give the path"):
+        cli.load(tmp_path / "nowhere" / "digits.yaml")
+    manifest.write_text("spec: [1, 2")
+    with pytest.raises(ManifestError, match="not YAML"):
+        cli.load(manifest)
+
+
+@pytest.mark.parametrize("command", list(cli.COMMANDS))
+def test_each_command_has_a_page_of_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.parse([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    example = next(line.strip() for line in text.splitlines() if line.startswith(f"  visionft-trainer {command} "))
+    assert cli.parse(example.split()[1:]).command == command
+    for word in ("--pvc", "--device", "--quiet", "11  the dataset is missing"):
+        assert word in text
+
+
 def test_help_names_commands_and_exit_codes(start: Start) -> None:
     command = [sys.executable, "-m", "visionft_trainer", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for word in ("run", "check", "--pvc demo=./demo", "11  the dataset is missing"):
+    for word in (*cli.COMMANDS, "--pvc digits=./digits", "11  the dataset is missing"):
         assert word in text

@@ -81,7 +81,7 @@ def _show(outcome: Outcome) -> None:
     try:
         outcome.show(sys.stdout)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, as `| head` does; the rest goes nowhere
+    except (BrokenPipeError, SystemExit):  # rich's word for it; the reader has seen enough, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
