@@ -27,7 +27,8 @@ def claims() -> set[tuple[str, str]]:
 
 
 def test_there_are_examples() -> None:
-    assert {"digits.yaml", "minimal.yaml"} <= {path.name for path in MANIFESTS}
+    tasks = {"boxes.yaml", "captions.yaml", "receipts.yaml", "two-pictures.yaml"}
+    assert {"digits.yaml", "minimal.yaml"} | tasks <= {path.name for path in MANIFESTS}
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
