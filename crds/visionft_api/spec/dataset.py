@@ -50,8 +50,8 @@ class PvcSource(ApiModel):
 
     claim_name: DnsName = Field(description="Name of the PersistentVolumeClaim.")
     path: ClaimPath = Field(
-        description="The JSONL file, or a folder that holds data.jsonl, relative to the claim's root. "
-        "Image paths in the rows are relative to the file's folder.",
+        description="A data file, a folder of data files or pictures, or the common name of shards, relative to the "
+        "claim's root. Image paths in the rows are relative to the file's folder.",
     )
 
 
@@ -60,9 +60,14 @@ class S3Source(ApiModel):
 
     endpoint: Url | None = Field(default=None, description="Address of the S3 service. Absent: AWS.")
     bucket: Bucket = Field(description="Name of the bucket.")
-    prefix: str = Field(default="", max_length=512, description="Key prefix of the JSONL file and its images.")
+    prefix: str = Field(
+        default="",
+        max_length=512,
+        description="Key of the data file, or what the keys of a folder or of shards begin with.",
+    )
     secret_ref: SecretRef | None = Field(
-        default=None, description="Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        default=None,
+        description="Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, optional AWS_SESSION_TOKEN.",
     )
 
 
@@ -83,17 +88,20 @@ class ConfigMapSource(ApiModel):
     """A few rows kept in a ConfigMap of the same namespace."""
 
     name: DnsName = Field(description="Name of the ConfigMap.")
-    key: ConfigKey = Field(default="data.jsonl", description="Key that holds the JSONL rows.")
+    key: ConfigKey = Field(
+        default="data.jsonl",
+        description="Key that holds the rows, of a kind that its ending tells, such as .jsonl or .csv.",
+    )
 
 
 class DataSource(ApiModel):
     """Where rows come from: exactly one of hub, pvc, s3, http and configMap."""
 
     hub: HubSource | None = Field(default=None, description="A dataset on the Hugging Face hub.")
-    pvc: PvcSource | None = Field(default=None, description="A JSONL file on a PersistentVolumeClaim.")
-    s3: S3Source | None = Field(default=None, description="A JSONL file in an S3 bucket.")
+    pvc: PvcSource | None = Field(default=None, description="Data on a PersistentVolumeClaim.")
+    s3: S3Source | None = Field(default=None, description="Data in an S3 bucket.")
     http: HttpSource | None = Field(default=None, description="An archive or data file on a web server.")
-    config_map: ConfigMapSource | None = Field(default=None, description="A JSONL file in a ConfigMap.")
+    config_map: ConfigMapSource | None = Field(default=None, description="A few rows in a ConfigMap.")
 
     rules = (
         Rule(
