@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,9 +27,13 @@ PEFT_PREFIX = "base_model.model."
 
 
 def blocks_of(model: Any, family: Family) -> list[Block]:
-    """The transformer layers of an adapted model, in its order. The projector's few layers are left out."""
+    """The transformer layers of an adapted model, in its order: the vision encoder's and the language model's.
+
+    Left out are the projector's few layers, and encoders of other things, such as Phi-4's for speech.
+    """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
+    language = re.compile(str(family.lora_pattern(["language"], attention=True, mlp=True)))
     blocks: list[Block] = []
     inside: list[str] = []
     for full_name, module in model.named_modules():
@@ -37,7 +42,9 @@ def blocks_of(model: Any, family: Family) -> list[Block]:
             continue
         inside.append(name)
         region: Region = "vision" if _in_encoder(name, family) else "language"
-        blocks.append(_block(name, module, region, isinstance(module, GradientCheckpointingLayer)))
+        block = _block(name, module, region, isinstance(module, GradientCheckpointingLayer))
+        if region == "vision" or any(language.fullmatch(f"{name}.{linear.name}") for linear in block.linears):
+            blocks.append(block)
     return blocks
 
 
