@@ -85,8 +85,8 @@ class TrainingSpec(ApiModel):
     )
     sharding: Literal["auto", "ddp", "fsdp"] = Field(
         default="auto",
-        description="How several GPUs share the work: ddp keeps the whole model on each, fsdp a part of it. auto: ddp "
-        "where the model fits.",
+        description="How several GPUs share the work: ddp keeps the whole model on each, fsdp a part of it, for what "
+        "does not fit one GPU. auto is ddp.",
     )
     early_stopping: EarlyStoppingSpec | None = Field(
         default=None, description="Stop when the validation rows show no gain. Absent: train to the end."
