@@ -44,6 +44,10 @@ def write_adapter(model: Any, target: Path) -> Artifact:
 
 def write_merged(model: Any, processor: Any, target: Path) -> Artifact:
     """Save a merged model with its processor, for a plain `from_pretrained`. Raises `StorageFailedError`."""
+    # Fast tokenizers keep how they last padded in what they save; the artifact must not depend on that.
+    backend = processor.tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.no_truncation()
     with writing_to(target), atomic.new_folder(target) as draft:
         model.save_pretrained(draft)
         processor.save_pretrained(draft)

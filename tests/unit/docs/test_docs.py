@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 from visionft_api.exit_codes import EXIT_CODES
+from visionft_trainer import cli
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "sandbox").rglob("*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "tests" / "sandbox").rglob("*.md"),
+    ]
+)
 
 
 def test_exit_codes_page_is_the_table_of_the_api() -> None:
@@ -31,3 +39,21 @@ def test_make_targets_named_in_the_docs_exist() -> None:
     for page in PAGES:
         for target in re.findall(r"(?:^|`|    )make ([a-z][a-z0-9-]*)", page.read_text(encoding="utf-8"), re.MULTILINE):
             assert target in targets, f"{page.name} tells to run make {target}"
+
+
+def test_calls_of_the_trainer_in_the_docs_are_taken() -> None:
+    found = 0
+    for page in PAGES:
+        for call in re.findall(
+            r"(?:^    (?:\$ )?|`|/)(visionft-trainer [^`\n]+)", page.read_text("utf-8"), re.MULTILINE
+        ):
+            words = call.split()[1:]
+            if words[0] in cli.COMMANDS and len(words) > 1 and "|" not in words:
+                assert cli.parse(words).command == words[0], f"{page.name}: {call}"
+                found += 1
+    assert found > 5
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", (ROOT / "README.md").read_text("utf-8")))
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
