@@ -137,6 +137,20 @@ def test_full_fine_tuning(tmp_path: Path, place: Path, tmp_path_factory: pytest.
         bench.export(adapter=True, sections=FULL)
 
 
+def test_digest_does_not_depend_on_how_was_padded_before(place: Path, tmp_path: Path) -> None:
+    from transformers import AutoProcessor
+
+    class Model:
+        def save_pretrained(self, folder: Path) -> None:
+            (folder / "config.json").write_text("{}")
+
+    processor: Any = AutoProcessor.from_pretrained(place / MODEL_CLAIM / "tiny")
+    plain = export.write_merged(Model(), processor, tmp_path / "plain")
+    processor.tokenizer.backend_tokenizer.enable_padding(length=7)
+    processor.tokenizer.backend_tokenizer.enable_truncation(9)
+    assert export.write_merged(Model(), processor, tmp_path / "padded").digest == plain.digest
+
+
 def test_a_torn_checkpoint_is_passed_over(bench: Bench) -> None:
     bench.interrupt()
     weights = bench.run / "checkpoints" / "checkpoint-6" / "trainable.safetensors"
