@@ -1,4 +1,4 @@
-"""Train every example with drawn pictures from nothing, as a reader of examples/README.md would, and keep what came out.
+"""Train every example with drawn pictures, as a reader of examples/README.md would, and keep what came out.
 
     python benchmarks/examples/run.py --out benchmarks/examples/results.json
 """
