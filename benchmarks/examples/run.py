@@ -1,6 +1,6 @@
 """Train every example with drawn pictures, as a reader of examples/README.md would, and keep what came out.
 
-    python benchmarks/examples/run.py --out benchmarks/examples/results.json
+python benchmarks/examples/run.py --out benchmarks/examples/results.json
 """
 
 from __future__ import annotations
