@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from visionft_trainer.errors import writing_to
 from visionft_trainer.feed import Units, Work, answer_tokens, labels_off, step_loader
 from visionft_trainer.order import Order, Unit, share
 
+BATCHING_NAME = "batching.json"  # in a checkpoint
 PEFT_PREFIX = "base_model.model."  # before the names of the wrapped model's modules
 
 log = logging.getLogger(__name__)
@@ -229,6 +231,7 @@ class StepTrainer(SFTTrainer):
                 torch.save(state, draft / OPTIMIZER_NAME)
                 torch.save(scheduler.state_dict(), draft / SCHEDULER_NAME)
                 self._save_scaler(str(draft))
+                (draft / BATCHING_NAME).write_text(json.dumps(asdict(self._flow.batching)) + "\n", encoding="utf-8")
                 self.state.save_to_json(str(draft / TRAINER_STATE_NAME))
             checkpoints.keep_newest(folder, self._training.checkpoints.keep)
             if self._training.early_stopping is not None:
@@ -246,6 +249,16 @@ class StepTrainer(SFTTrainer):
     def load_weights(self, checkpoint: Path) -> None:
         """Take the weights of a checkpoint without training on."""
         weights.read_into(self._tuned, checkpoint)
+
+    def keep_micro_batches(self, checkpoint: Path) -> None:
+        """Cut steps as the checkpoint's run did, whatever memory is free now: dropout and rounding follow from it."""
+        file = checkpoint / BATCHING_NAME
+        if not file.exists():  # of a version that did not keep it
+            return
+        kept = Batching(**json.loads(file.read_text(encoding="utf-8")))
+        now = self._flow.batching
+        if kept.samples == now.samples:
+            self._flow.batching = replace(now, micro_batch=kept.micro_batch, accumulation=kept.accumulation)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         self.load_weights(Path(resume_from_checkpoint))

@@ -80,6 +80,7 @@ def train(
     if resumed is not None:
         steps, history = step_of(resumed), _history(resumed)
         trainer.load_weights(resumed)
+        trainer.keep_micro_batches(resumed)
         missed = _missed_measurement(trainer, spec, steps, total, history)
         if missed is not None:
             history.append(missed)

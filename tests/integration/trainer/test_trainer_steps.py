@@ -97,6 +97,17 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(
     assert f"at step {after + 1}: from there on 2 samples are computed at a time, 2 times a step" in notes[0]
 
 
+def test_a_resumed_run_keeps_its_micro_batches(workbench: Build, tmp_path: Path) -> None:
+    """Dropout follows from a row's place in its micro-batch, and other memory may be free by now."""
+    steps = STEPS | {"checkpoints": {"every": 2}}
+    whole = workbench(training=steps, adapter={"rank": 4, "dropout": "0.3"})
+    expected = losses(run(whole, tmp_path / "whole", Batching(4, 1, False)))
+    begun = workbench(training=steps | {"maxSteps": 2}, adapter={"rank": 4, "dropout": "0.3"})
+    run(begun, tmp_path / "resumed", Batching(4, 1, False))
+    assert losses(run(whole, tmp_path / "resumed", Batching(2, 2, False))) == pytest.approx(expected, abs=1e-6)
+    assert losses(run(whole, tmp_path / "other", Batching(2, 2, False))) != pytest.approx(expected, abs=1e-4)
+
+
 def test_out_of_memory_with_one_sample_ends_the_run(
     workbench: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
