@@ -60,12 +60,13 @@ def need(row: Mapping[str, Any], kind: ColumnKind, usual: Sequence[str], what: s
     if found is not None:
         return found
     named = getattr(context.dataset.columns, kind) if context.dataset.columns else None
+    empty = named or next((name for name in usual if name in row), None)
+    if empty is not None:
+        raise BadRowError(empty, f"is null; write {what}, or leave the row out")
     mend = hint(row, context.dataset.format) or (
-        "write a value"
-        if named is not None
-        else f"the row has {names_of(row)}: name the one with {what} in spec.dataset.columns.{kind}"
+        f"the row has {names_of(row)}: name the one with {what} in spec.dataset.columns.{kind}"
     )
-    raise BadRowError(named or usual[0], f"is missing; {mend}")
+    raise BadRowError(usual[0], f"is missing; {mend}")
 
 
 def pictures(row: Mapping[str, Any], context: Context, usual: Sequence[str] = IMAGE_COLUMNS) -> tuple[Picture, ...]:

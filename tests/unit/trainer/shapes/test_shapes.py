@@ -171,6 +171,7 @@ BAD = [
     ("captions", {"image": "1", "captions": []}, "captions: is an empty list; write the text"),
     ("captions", {"image": 3, "text": "a"}, "image: is a number (3); write a file's path"),
     ("captions", {"image": "https://x/1.png", "text": "a"}, "image: is 'https://x/1.png'; images are not fetched"),
+    ("vqa", {"image": "1", "question": "q", "answer": None}, "answer: is null; write the answer, or leave the row out"),
     ("vqa", {"image": "1", "answer": "a"}, "question: is missing; the row has image, answer: name the one with the qu"),
     ("vqa", {"image": "1", "question": "q"}, "answer: is missing; the row has image, question: name the one with the"),
     ("vqa", {"image": "1", "question": "q", "answers": []}, "answers: is an empty list; write the text"),
@@ -222,7 +223,7 @@ def test_named_column_that_is_not_there() -> None:
 
 
 def test_named_column_without_a_value() -> None:
-    with pytest.raises(BadRowError, match=r"^out: is missing; write a value$"):
+    with pytest.raises(BadRowError, match=r"^out: is null; write the answer, or leave the row out$"):
         parse("vqa", {"out": None, "image": "1", "question": "q"}, columns={"answer": "out"})
 
 
