@@ -24,7 +24,7 @@ import jiwer
 import torch
 from lines import PROMPT, Line
 from printed import draw_line, find_fonts
-from tiny_vlm import DIGITS_READER, build_model, build_processor, build_tokenizer
+from tiny_vlm import DIGITS_READER, answer_labels, build_model, build_processor, build_tokenizer
 from transformers import BatchFeature, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
 
 PEAK_LEARNING_RATE = 1.5e-3
@@ -35,7 +35,6 @@ COOL_DOWN_STEPS = 400
 """The last steps take the rate to zero, which settles the weights before they are rounded to 16 bits."""
 BATCH_SIZE = 32
 MAX_GRADIENT_NORM = 1.0
-IGNORED = -100
 CHECK_LINES = 256
 CHECK_EVERY = 100
 
@@ -63,18 +62,6 @@ def encode(processor: Qwen2VLProcessor, lines: Sequence[Line], *, answers: bool)
     ]
     processor.tokenizer.padding_side = "right" if answers else "left"
     return processor(text=texts, images=[line.image for line in lines], padding=True, return_tensors="pt")
-
-
-def answer_labels(processor: Qwen2VLProcessor, input_ids: torch.Tensor) -> torch.Tensor:
-    """Ids [B, T] with everything but the answer and its end of turn set to `IGNORED`."""
-    start, end = processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
-    role = len(processor.tokenizer("assistant\n").input_ids)
-    labels = torch.full_like(input_ids, IGNORED)
-    for row, ids in enumerate(input_ids):
-        first = int((ids == start).nonzero()[-1]) + 1 + role
-        last = int((ids == end).nonzero()[-1])
-        labels[row, first : last + 1] = ids[first : last + 1]
-    return labels
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -47,6 +48,7 @@ DIGITS_READER = Size(
 )
 """The demo's: 1.3 million parameters."""
 
+IGNORED = -100  # the label that cross entropy leaves out
 SPECIAL_TOKENS = [
     "<|endoftext|>",
     "<|im_start|>",
@@ -161,3 +163,15 @@ def build_model(processor: Qwen2VLProcessor, size: Size) -> Qwen2VLForConditiona
     model = Qwen2VLForConditionalGeneration(config)
     model.generation_config = GenerationConfig(do_sample=False, **ids)
     return model
+
+
+def answer_labels(processor: Qwen2VLProcessor, input_ids: torch.Tensor) -> torch.Tensor:
+    """Ids [B, T] with everything but the answer and its end of turn set to `IGNORED`."""
+    start, end = processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+    role = len(processor.tokenizer("assistant\n").input_ids)
+    labels = torch.full_like(input_ids, IGNORED)
+    for row, ids in enumerate(input_ids):
+        first = int((ids == start).nonzero()[-1]) + 1 + role
+        last = int((ids == end).nonzero()[-1])
+        labels[row, first : last + 1] = ids[first : last + 1]
+    return labels

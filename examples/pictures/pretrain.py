@@ -24,7 +24,7 @@ from PIL import Image
 sys.path.append(str(Path(__file__).resolve().parents[1] / "demo"))
 from papers import draw_lines, text_of, write_lines, write_receipt
 from scenes import CANVAS, Scene, draw_scene
-from tiny_vlm import Size, build_model, build_processor, build_tokenizer
+from tiny_vlm import Size, answer_labels, build_model, build_processor, build_tokenizer
 from transformers import BatchFeature, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
 
 PICTURES_READER = Size(
@@ -39,7 +39,6 @@ PEAK_LEARNING_RATE = 1.5e-3
 PEAK_STEP = 500
 BATCH_SIZE = 64
 MAX_GRADIENT_NORM = 1.0
-IGNORED = -100
 CHECKED = 192
 CHECK_EVERY = 500
 
@@ -105,18 +104,6 @@ def encode(processor: Qwen2VLProcessor, samples: Sequence[Sample], *, answered: 
     processor.tokenizer.padding_side = "right" if answered else "left"
     images = [image.convert("RGB") for sample in samples for image in sample.images]
     return processor(text=texts, images=images, padding=True, return_tensors="pt")
-
-
-def answer_labels(processor: Qwen2VLProcessor, input_ids: torch.Tensor) -> torch.Tensor:
-    """Ids [B, T] with everything but the answer and its end of turn set to `IGNORED`."""
-    start, end = processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
-    role = len(processor.tokenizer("assistant\n").input_ids)
-    labels = torch.full_like(input_ids, IGNORED)
-    for row, ids in enumerate(input_ids):
-        first = int((ids == start).nonzero()[-1]) + 1 + role
-        last = int((ids == end).nonzero()[-1])
-        labels[row, first : last + 1] = ids[first : last + 1]
-    return labels
 
 
 class Batches(torch.utils.data.Dataset):
