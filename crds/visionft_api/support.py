@@ -21,10 +21,6 @@ class Unsupported:
     mend: str
 
 
-def _unusual(value: Any, usual: Any) -> Any:
-    return None if value == usual else value
-
-
 NOT_SUPPORTED: tuple[Unsupported, ...] = (
     Unsupported(
         "spec.model.uri",
