@@ -62,6 +62,7 @@ def unpack(file: Path, folder: Path, field: str) -> Path:
                 target = inside(folder, name, field, BadDatasetError)
                 allowance.add_file()
                 _write(target, pieces, allowance, field)
+    # NotImplementedError: a zip compressed in a way that Python does not read; RuntimeError: one with a password.
     except (TarBrokenError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadDatasetError(f"{field}: {file.name} cannot be unpacked ({error}). Make the archive again.") from None
     return folder
