@@ -95,8 +95,7 @@ def packed_batch(packs: Sequence[Sequence[Example]], prepared: Prepared, process
     labels = torch.stack([_padded(line.labels, length, IGNORED, left=False) for line in lines])
     positions = torch.stack([_continued(line.positions, length) for line in lines], dim=1)
     rows = [images for line in lines for images in line.images]
-    real = torch.arange(length) < torch.tensor([[len(line.input_ids)] for line in lines])
-    text = family.text_inputs(processor, input_ids, real.long(), rows)
+    text = family.text_inputs(processor, input_ids, rows)
     return {
         "input_ids": input_ids,
         "labels": labels,
@@ -152,7 +151,7 @@ def _with_extras(
 ) -> Batch:
     """Picture tensors, joined in the rows' order, and the family's tensors over the text."""
     rows = [prepared.images(example) for example in examples]
-    text = family.text_inputs(processor, batch["input_ids"], batch["attention_mask"], rows)
+    text = family.text_inputs(processor, batch["input_ids"], rows)
     return batch | text | family.image_inputs(rows)
 
 

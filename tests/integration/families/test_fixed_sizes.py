@@ -47,7 +47,7 @@ def test_the_narrowest_picture_that_fits_is_encoded(fixed: FamilyBench) -> None:
         images = family.process_images(fixed.processor, [Image.new("RGB", size)])
         ids = torch.tensor([[1, *family.image_token_ids(fixed.processor, images, 0), 2]])
         mask = torch.ones_like(ids)
-        text = family.text_inputs(fixed.processor, ids, mask, [images])
+        text = family.text_inputs(fixed.processor, ids, [images])
         model(input_ids=ids, attention_mask=mask, **text, **family.image_inputs([images]))
     if fixed.family.name in NARROWEST:
         assert f"1:{ratio}" in str(family.fits(2 * ratio + 1, 2))

@@ -44,7 +44,7 @@ def test_ids_are_those_of_the_models_own_processor(workbench: Build) -> None:
     assert torch.equal(pictures["pixel_values"], expected["pixel_values"])
     assert torch.equal(pictures["image_grid_thw"], expected["image_grid_thw"])
     assert torch.equal(
-        bench.family.text_inputs(bench.processor, talk.input_ids, talk.input_ids, [])["mm_token_type_ids"],
+        bench.family.text_inputs(bench.processor, talk.input_ids, [])["mm_token_type_ids"],
         expected["mm_token_type_ids"][0],
     )
 

@@ -67,8 +67,6 @@ class Family(ABC):
     """As it stands in the documentation."""
     model_types: frozenset[str]
     """`model_type` values of `config.json`."""
-    architectures: frozenset[str]
-    """Class names of transformers that this family's checkpoints name."""
     keep_precision: tuple[str, ...]
     """Modules left in 16 or 32 bits when the rest is quantised. Matched from the start of the full name, and they
     replace the library's defaults: the head must be in the list."""
@@ -152,13 +150,9 @@ class Family(ABC):
         return {name: torch.cat([images[name] for images in rows]) for name in self.image_tensors if rows}
 
     def text_inputs(
-        self,
-        processor: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        rows: Sequence[Mapping[str, torch.Tensor]],
+        self, processor: Any, input_ids: torch.Tensor, rows: Sequence[Mapping[str, torch.Tensor]]
     ) -> dict[str, torch.Tensor]:
-        """Further inputs that follow from the token ids `[B, T]` (0 in the mask: padding) and the rows' pictures."""
+        """Further inputs that follow from the token ids `[B, T]` and the rows' pictures."""
         return {}
 
     def positions(self, processor: Any, input_ids: torch.Tensor, images: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -26,7 +26,6 @@ class DeepseekOcr2(Family):
 
     name = "DeepSeek-OCR-2"
     model_types = frozenset({"deepseek_ocr2"})
-    architectures = frozenset({"DeepseekOcr2ForConditionalGeneration"})
     keep_precision = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     linears: Mapping[Part, Linears] = {
         "vision": Linears(

@@ -25,7 +25,6 @@ class Gemma3(Family):
 
     name = "Gemma 3"
     model_types = frozenset({"gemma3"})
-    architectures = frozenset({"Gemma3ForConditionalGeneration"})
     hub_names = ("google/gemma-3-4b-it", "google/gemma-3-12b-it", "google/gemma-3-27b-it")
     keep_precision = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     linears: Mapping[Part, Linears] = {**LLAVA_LINEARS, "projector": Linears()}
@@ -67,11 +66,7 @@ class Gemma3(Family):
         return {name: processed[name] for name in self.image_tensors}
 
     def text_inputs(
-        self,
-        processor: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        rows: Sequence[Mapping[str, torch.Tensor]],
+        self, processor: Any, input_ids: torch.Tensor, rows: Sequence[Mapping[str, torch.Tensor]]
     ) -> dict[str, torch.Tensor]:
         """1 where a token is part of a picture, also where the batch has none: as the processor does."""
         return {"token_type_ids": (input_ids == processor.tokenizer.image_token_id).long()}

@@ -38,7 +38,6 @@ class Llava(Family):
 
     name = "LLaVA 1.5"
     model_types = frozenset({"llava"})
-    architectures = frozenset({"LlavaForConditionalGeneration"})
     hub_names: tuple[str, ...] = ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf")
     keep_precision = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     linears: Mapping[Part, Linears] = LLAVA_LINEARS

@@ -25,7 +25,6 @@ class LlavaNext(Llava):
 
     name = "LLaVA-NeXT"
     model_types = frozenset({"llava_next"})
-    architectures = frozenset({"LlavaNextForConditionalGeneration"})
     hub_names = (
         "llava-hf/llava-v1.6-mistral-7b-hf",
         "llava-hf/llava-v1.6-vicuna-7b-hf",

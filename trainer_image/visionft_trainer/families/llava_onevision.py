@@ -26,7 +26,6 @@ class LlavaOnevision(Llava):
 
     name = "LLaVA-OneVision"
     model_types = frozenset({"llava_onevision"})
-    architectures = frozenset({"LlavaOnevisionForConditionalGeneration"})
     hub_names = ("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava-hf/llava-onevision-qwen2-7b-ov-hf")
     image_tensors = ("pixel_values", "image_sizes", "batch_num_images")
 

@@ -13,7 +13,6 @@ class Mistral3(Pixtral):
 
     name = "Mistral Small 3"
     model_types = frozenset({"mistral3"})
-    architectures = frozenset({"Mistral3ForConditionalGeneration"})
     hub_names = ("mistralai/Mistral-Small-3.1-24B-Instruct-2503",)
     linears: Mapping[Part, Linears] = {
         **Pixtral.linears,

@@ -29,7 +29,6 @@ class Mllama(Family):
 
     name = "Llama 3.2 Vision"
     model_types = frozenset({"mllama"})
-    architectures = frozenset({"MllamaForConditionalGeneration"})
     hub_names = ("meta-llama/Llama-3.2-11B-Vision-Instruct", "meta-llama/Llama-3.2-90B-Vision-Instruct")
     keep_precision = ("model.vision_model", "model.multi_modal_projector", "lm_head")
     linears: Mapping[Part, Linears] = {
@@ -88,11 +87,7 @@ class Mllama(Family):
         return {name: torch.cat([filled(images, name) for images in rows]) for name in self.image_tensors}
 
     def text_inputs(
-        self,
-        processor: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        rows: Sequence[Mapping[str, torch.Tensor]],
+        self, processor: Any, input_ids: torch.Tensor, rows: Sequence[Mapping[str, torch.Tensor]]
     ) -> dict[str, torch.Tensor]:
         """`cross_attention_mask [B, T, pictures, tiles]`, 1 where text may see a tile; none without pictures."""
         import torch

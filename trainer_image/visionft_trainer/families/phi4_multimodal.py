@@ -19,7 +19,6 @@ class Phi4Multimodal(Family):
 
     name = "Phi-4-multimodal"
     model_types = frozenset({"phi4_multimodal"})
-    architectures = frozenset({"Phi4MultimodalForCausalLM"})
     keep_precision = ("model.embed_tokens_extend", "lm_head")
     linears: Mapping[Part, Linears] = {
         "vision": Linears(

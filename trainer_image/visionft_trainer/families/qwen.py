@@ -60,11 +60,7 @@ class Qwen(Family):
         return width * patch, height * patch
 
     def text_inputs(
-        self,
-        processor: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        rows: Sequence[Mapping[str, torch.Tensor]],
+        self, processor: Any, input_ids: torch.Tensor, rows: Sequence[Mapping[str, torch.Tensor]]
     ) -> dict[str, torch.Tensor]:
         """1 where a token stands for a picture: the rotary positions need to know."""
         return {"mm_token_type_ids": (input_ids == self.placeholder_id(processor)).int()}

@@ -14,7 +14,6 @@ class Qwen25VL(Qwen):
 
     name = "Qwen2.5-VL"
     model_types = frozenset({"qwen2_5_vl"})
-    architectures = frozenset({"Qwen2_5_VLForConditionalGeneration"})
     hub_names = (
         "Qwen/Qwen2.5-VL-3B-Instruct",
         "Qwen/Qwen2.5-VL-7B-Instruct",

@@ -14,7 +14,6 @@ class Qwen2VL(Qwen):
 
     name = "Qwen2-VL"
     model_types = frozenset({"qwen2_vl"})
-    architectures = frozenset({"Qwen2VLForConditionalGeneration"})
     hub_names = ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct", "Qwen/Qwen2-VL-72B-Instruct")
     frame = QWEN_TOKENS
     linears: Mapping[Part, Linears] = {

@@ -17,7 +17,6 @@ class Qwen3VL(Qwen):
 
     name = "Qwen3-VL"
     model_types = frozenset({"qwen3_vl"})
-    architectures = frozenset({"Qwen3VLForConditionalGeneration"})
     hub_names = (
         "Qwen/Qwen3-VL-2B-Instruct",
         "Qwen/Qwen3-VL-4B-Instruct",
@@ -37,7 +36,6 @@ class Qwen3VLMoe(Qwen):
 
     name = "Qwen3-VL-MoE"
     model_types = frozenset({"qwen3_vl_moe"})
-    architectures = frozenset({"Qwen3VLMoeForConditionalGeneration"})
     hub_names = ("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen/Qwen3-VL-235B-A22B-Instruct")
     encoder_modules = ENCODER_MODULES
     linears: Mapping[Part, Linears] = {

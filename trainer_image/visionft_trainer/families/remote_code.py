@@ -112,7 +112,6 @@ class DeepseekOcr(RemoteFamily):
 
     name = "DeepSeek-OCR"
     model_types = frozenset({"deepseek_vl_v2"})
-    architectures = frozenset({"DeepseekOCRForCausalLM", "DeepseekOCR2ForCausalLM"})
     remote_code = RemoteCode(
         transformers="4.46.3", instead="DeepSeek-OCR-2 (deepseek-community/DeepSeek-OCR-2), which needs none"
     )
@@ -142,7 +141,6 @@ class Phi3Vision(RemoteFamily):
 
     name = "Phi-3-Vision"
     model_types = frozenset({"phi3_v"})
-    architectures = frozenset({"Phi3VForCausalLM"})
     remote_code = RemoteCode(
         transformers="4.43.0", instead="Phi-4-multimodal in the form of transformers, which needs none"
     )
