@@ -92,14 +92,17 @@ class Follower:
 def ours(data: Path, model: Path, first_batch: int) -> dict[str, Any]:
     """Check, prepare and collate as a run does, going on from batch `first_batch`."""
     from support.tiny_spec import tiny_spec
-    from visionft_trainer import data_stage, ingest, libraries, load
-    from visionft_trainer.collate import Collator
-    from visionft_trainer.feed import units_of
-    from visionft_trainer.order import Order
-    from visionft_trainer.progress import Progress
-    from visionft_trainer.scratch import scratch_folder
+    from visionft_trainer import libraries
+    from visionft_trainer.data import ingest
+    from visionft_trainer.model import load
+    from visionft_trainer.prepare import stage as data_stage
+    from visionft_trainer.prepare.collate import Collator
+    from visionft_trainer.reporting.progress import Progress
     from visionft_trainer.settings import Settings
     from visionft_trainer.sources import model as source
+    from visionft_trainer.storage.scratch import scratch_folder
+    from visionft_trainer.training.feed import units_of
+    from visionft_trainer.training.order import Order
 
     libraries.quiet()
     watch = Watch()

@@ -18,7 +18,7 @@ import torch
 from visionft_api.run_file import load_run_file
 from visionft_trainer.estimate import empty, memory, sizes
 from visionft_trainer.families import find_family
-from visionft_trainer.sources.model import ModelFiles
+from visionft_trainer.sources.model_files import ModelFiles
 
 RESULTS = sorted((Path(__file__).parent / "results" / "h200-memory").glob("*.json"))
 GIB = 2**30

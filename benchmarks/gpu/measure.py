@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from visionft_trainer import cli
 from visionft_trainer.commands import ending
-from visionft_trainer.progress import Snapshot
+from visionft_trainer.reporting.progress import Snapshot
 
 WARM_UP_STEPS = 10
 

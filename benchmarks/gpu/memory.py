@@ -30,14 +30,18 @@ import torch
 from trl.trainer.sft_trainer import SFTTrainer
 from visionft_api.run_file import load_run_file
 from visionft_api.spec import ResourcesSpec
-from visionft_trainer import adapt, ingest, libraries, load, preprocess, train
-from visionft_trainer.batching import Batching
+from visionft_trainer import libraries
+from visionft_trainer.data import ingest
 from visionft_trainer.estimate import memory, sizes
 from visionft_trainer.estimate.reading import blocks_of
-from visionft_trainer.progress import Progress, Snapshot
-from visionft_trainer.scratch import scratch_folder
+from visionft_trainer.model import adapt, load
+from visionft_trainer.prepare import preprocess
+from visionft_trainer.reporting.progress import Progress, Snapshot
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
+from visionft_trainer.storage.scratch import scratch_folder
+from visionft_trainer.training import train
+from visionft_trainer.training.batching import Batching
 
 ROWS = 16
 

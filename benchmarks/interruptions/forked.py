@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from visionft_trainer import cli, launch
+from visionft_trainer import cli
+from visionft_trainer.processes import launch
 
 
 class Forked:
@@ -66,7 +67,7 @@ def load_libraries() -> None:
     import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
     from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: F401
-    from visionft_trainer import adapt, evaluate, export, load, sharding, train  # noqa: F401
+    from visionft_trainer.training import train  # noqa: F401
 
 
 def start_program(arguments: Sequence[str], env: dict[str, str], log: Path, *, file_limit: int | None) -> Forked:

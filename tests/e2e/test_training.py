@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.cluster import Cluster
 from support.operator import OperatorProcess
 from support.team import Team, condition, eventually
-from visionft_trainer.digest import folder_digest
+from visionft_trainer.storage.digest import folder_digest
 
 NAME = "digits"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from visionft_api.spec import DatasetSpec, DataSource
 from visionft_api.spec.dataset import PvcSource
-from visionft_trainer import dropped, ingest
+from visionft_trainer.data import dropped, ingest
+from visionft_trainer.data.images import open_rgb, read_bytes
 from visionft_trainer.errors import RunError
-from visionft_trainer.images import open_rgb, read_bytes
-from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
+from visionft_trainer.storage.scratch import Scratch
 
 MEMORY = 768 * 2**20  # bytes of data that the process may hold; Python, numpy and pyarrow take about 250 of it
 SECONDS = 240  # of computing

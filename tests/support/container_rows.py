@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from visionft_trainer import containers
-from visionft_trainer.images import ImageRules, read_bytes
-from visionft_trainer.rows import BadRowError, Picture
+from visionft_trainer.data import containers
+from visionft_trainer.data.images import ImageRules, read_bytes
+from visionft_trainer.data.rows import BadRowError, Picture
 
 
 def png(shade: int = 0) -> bytes:

@@ -9,10 +9,10 @@ from typing import Any
 
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_trainer.families import Family
-from visionft_trainer.preprocess import Prepared
-from visionft_trainer.scratch import Scratch
+from visionft_trainer.prepare.preprocess import Prepared
 from visionft_trainer.settings import Settings
-from visionft_trainer.sources.model import ModelFiles
+from visionft_trainer.sources.model_files import ModelFiles
+from visionft_trainer.storage.scratch import Scratch
 
 from support.family_data import TRAIN_FILE
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, tiny_manifest
@@ -41,37 +41,37 @@ class FamilyBench:
     def base_model(self) -> Any:
         """As the stage `load` makes it."""
         import torch
-        from visionft_trainer import load
+        from visionft_trainer.model import load
 
         return load.load_model(self.files, self.spec, torch.device("cpu"))
 
     def tuned_model(self) -> Any:
         """As the stage `adapt` makes it, with random adapter weights in place of the first ones, which do nothing."""
-        from visionft_trainer import adapt
+        from visionft_trainer.model import adapt
 
         return randomise_adapter(adapt.adapt(self.base_model(), self.spec, self.family, self.files.identity))
 
     def batch(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
         """A training batch of the rows with these numbers, or of all."""
-        from visionft_trainer.collate import training_batch
+        from visionft_trainer.prepare.collate import training_batch
 
         return training_batch(self._examples(numbers), self.rows, self.processor, self.family)
 
     def packs(self, packs: Sequence[Sequence[int]]) -> dict[str, Any]:
         """A training batch of packs of the rows with these numbers."""
-        from visionft_trainer.collate import packed_batch
+        from visionft_trainer.prepare.collate import packed_batch
 
         return packed_batch([self._examples(rows) for rows in packs], self.rows, self.processor, self.family)
 
     def prompts(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
         """A batch of prompts for generation."""
-        from visionft_trainer.collate import prompt_batch
+        from visionft_trainer.prepare.collate import prompt_batch
 
         return prompt_batch(self._examples(numbers), self.rows, self.processor, self.family)
 
     def answers(self, model: Any, batch_size: int, max_new_tokens: int) -> list[str]:
         """What the stage `evaluate` makes the model answer to all rows."""
-        from visionft_trainer import evaluate
+        from visionft_trainer.evaluation import evaluate
 
         spec = self.spec.evaluation.model_copy(update={"batch_size": batch_size, "max_new_tokens": max_new_tokens})
         return evaluate.generate(model, self._examples(None), self.rows, spec, self.processor, self.family)
@@ -79,8 +79,8 @@ class FamilyBench:
     def step(self, model: Any, folder: Path) -> Any:
         """The loss of the first optimiser step of the stage `train`; the gradients are left on the weights."""
         import torch
-        from visionft_trainer import train
         from visionft_trainer.estimate import choose
+        from visionft_trainer.training import train
 
         shape = choose.on_cpu(self.spec.training)
         trainer = train.build_trainer(model, self.spec, self.rows, None, self.processor, self.family, folder, shape)
@@ -98,7 +98,9 @@ class FamilyBench:
 
 def family_bench(family: Family, claims: Path, scratch: Path) -> FamilyBench:
     """The bench for `family`, whose tiny model is in `claims/models/<name>` and the rows in `claims/data`."""
-    from visionft_trainer import ingest, load, preprocess
+    from visionft_trainer.data import ingest
+    from visionft_trainer.model import load
+    from visionft_trainer.prepare import preprocess
     from visionft_trainer.sources import model as source
 
     settings = Settings(claims={MODEL_CLAIM: claims / MODEL_CLAIM, DATA_CLAIM: claims / DATA_CLAIM})

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from visionft_api.spec import DatasetSpec
-from visionft_trainer.rows import Boxes, Picture, Row, Text, Where
-from visionft_trainer.shapes import SHAPES, Context
+from visionft_trainer.data.rows import Boxes, Picture, Row, Text, Where
+from visionft_trainer.data.shapes import SHAPES, Context
 
 FOLDER = Path("/data")
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from visionft_api.run_file import RunFile
 from visionft_api.status import Stage
 
-from visionft_trainer import data_stage, ingest, libraries, packing
-from visionft_trainer.data_report.model import DataReport
-from visionft_trainer.progress import Progress
-from visionft_trainer.scratch import scratch_folder
+from visionft_trainer import libraries
+from visionft_trainer.data import ingest
+from visionft_trainer.data.report.model import DataReport
+from visionft_trainer.prepare import packing
+from visionft_trainer.prepare import stage as data_stage
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
 from visionft_trainer.sources import model_code
+from visionft_trainer.storage.scratch import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def check(run_file: RunFile, settings: Settings, progress: Progress) -> Checked:
         packing.check(spec.training, files.family)
         progress.enter(Stage.PREPROCESS)
         libraries.prepare(spec.resources, settings.device)
-        from visionft_trainer import load
+        from visionft_trainer.model import load
 
         processor = load.load_processor(files, spec)
         prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress)

@@ -17,8 +17,8 @@ from visionft_api.support import unsupported
 from visionft_trainer.commands import check, ending, estimate, export, run
 from visionft_trainer.commands.command import Call, Command
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.launch import Member
-from visionft_trainer.progress import Progress
+from visionft_trainer.processes.launch import Member
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import DEVICES, Settings
 from visionft_trainer.signals import Stop
 

@@ -16,25 +16,29 @@ from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
 from visionft_api.status import Artifact, Resolved, Stage
 
-from visionft_trainer import atomic, data_stage, folder, ingest, libraries, packing
-from visionft_trainer.data_report.model import DataReport
+from visionft_trainer import libraries
+from visionft_trainer.data import ingest
+from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
-from visionft_trainer.folder import RunFolder
-from visionft_trainer.launch import Member
-from visionft_trainer.progress import Progress
-from visionft_trainer.report import Result, RowCounts, curve_of, read_result, write_result
-from visionft_trainer.scratch import Scratch, scratch_folder
+from visionft_trainer.evaluation.verdict import evaluation_of, failed_gates, verdict_of
+from visionft_trainer.prepare import packing
+from visionft_trainer.prepare import stage as data_stage
+from visionft_trainer.processes.launch import Member
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.reporting.report import Result, RowCounts, curve_of, read_result, write_result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 from visionft_trainer.sources import model as model_source
 from visionft_trainer.sources import model_code
 from visionft_trainer.sources.revisions import Revisions
-from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
+from visionft_trainer.storage import atomic, folder
+from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.storage.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
-    from visionft_trainer.evaluate import Measurement
-    from visionft_trainer.export import Artifact as WrittenArtifact
-    from visionft_trainer.preprocess import Prepared
+    from visionft_trainer.artifacts.export import Artifact as WrittenArtifact
+    from visionft_trainer.evaluation.evaluate import Measurement
+    from visionft_trainer.prepare.preprocess import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -113,8 +117,12 @@ def _train(
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer import adapt, distributed, evaluate, export, load, sharding, shared, train
+    from visionft_trainer.artifacts import export
     from visionft_trainer.estimate import plan
+    from visionft_trainer.evaluation import evaluate
+    from visionft_trainer.model import adapt, load
+    from visionft_trainer.processes import distributed, sharding, shared
+    from visionft_trainer.training import train
 
     sharding.check(spec)
     device = load.choose_device(spec, settings)
@@ -248,7 +256,7 @@ def _judge_again(finished: Result, gates: Sequence[Gate]) -> Result:
 
 def _once(place: RunFolder, measure: Callable[[], Measurement]) -> Measurement:
     """Measure the base model, or read what an interrupted pod of this run has measured."""
-    from visionft_trainer.evaluate import Measurement
+    from visionft_trainer.evaluation.evaluate import Measurement
 
     try:
         stored = json.loads(place.baseline.read_text(encoding="utf-8"))

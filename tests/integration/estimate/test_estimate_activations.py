@@ -10,9 +10,9 @@ import pytest
 import torch
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
-from visionft_trainer import adapt, load
 from visionft_trainer.estimate.activations import Batch, kept_by
 from visionft_trainer.estimate.reading import PEFT_PREFIX, blocks_of
+from visionft_trainer.model import adapt, load
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
 

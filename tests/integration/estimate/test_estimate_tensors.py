@@ -9,11 +9,12 @@ import pytest
 import torch
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
-from visionft_trainer import adapt, load, optimizers
 from visionft_trainer.estimate.empty import empty_model
 from visionft_trainer.estimate.tensors import Tensors, tensors_of
+from visionft_trainer.model import adapt, load
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
+from visionft_trainer.training import optimizers
 
 CASES: list[tuple[str, dict[str, dict[str, Any]]]] = [
     *((name, {}) for name in ("Qwen2-VL", "Qwen2.5-VL", "Llama 3.2 Vision", "Pixtral", "DeepSeek-OCR-2")),

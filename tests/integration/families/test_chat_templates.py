@@ -11,12 +11,13 @@ import pytest
 from support.family_bench import FamilyBench
 from support.tiny_data import write_numbers, write_rows
 from support.tiny_spec import DATA_CLAIM, tiny_spec
-from visionft_trainer import chat, ingest, preprocess
+from visionft_trainer.data import ingest
+from visionft_trainer.data.rows import Message, Picture, Row, Text, Where
 from visionft_trainer.errors import BadDatasetError, BadModelError
-from visionft_trainer.preprocess import Prepared
-from visionft_trainer.rows import Message, Picture, Row, Text, Where
-from visionft_trainer.scratch import Scratch
+from visionft_trainer.prepare import chat, preprocess
+from visionft_trainer.prepare.preprocess import Prepared
 from visionft_trainer.settings import Settings
+from visionft_trainer.storage.scratch import Scratch
 
 SYSTEM = Message("system", (Text("Be brief."),))
 QUESTION = Message("user", (Picture(b""), Text("What is 5?")))

@@ -9,7 +9,7 @@ import torch
 from support.family_bench import FamilyBench
 from support.family_data import PICTURES, ROWS
 from support.family_reference import answer_labels, processor_inputs
-from visionft_trainer.preprocess import IGNORED
+from visionft_trainer.prepare.preprocess import IGNORED
 
 pytestmark = pytest.mark.capability("inputs")
 

@@ -10,7 +10,7 @@ import torch
 from support.family_bench import FamilyBench
 from support.family_data import ROWS
 from support.family_reference import processor_inputs
-from visionft_trainer import export
+from visionft_trainer.artifacts import export
 
 TOLERANCE = 1e-5
 

@@ -14,7 +14,7 @@ from support.family_data import ROWS
 from support.family_modules import counted, golden
 from support.family_reference import gradients, plain_loss, plain_step
 from torch import nn
-from visionft_trainer import export
+from visionft_trainer.artifacts import export
 
 TOLERANCE = 1e-6
 EDGE = 5e-3

@@ -11,9 +11,9 @@ import pytest
 import torch
 from support.family_bench import FamilyBench, adapted_modules
 from support.family_reference import gradients, plain_step
-from visionft_trainer.collate import packed_batch
-from visionft_trainer.packing import pack
-from visionft_trainer.preprocess import IGNORED
+from visionft_trainer.prepare.collate import packed_batch
+from visionft_trainer.prepare.packing import pack
+from visionft_trainer.prepare.preprocess import IGNORED
 
 pytestmark = pytest.mark.capability("packing")
 TOLERANCE = 1e-6

@@ -13,13 +13,14 @@ from support.tiny_data import draw_number, write_numbers, write_rows
 from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_spec
 from visionft_api.spec import VisionFineTuneSpec
-from visionft_trainer import ingest, libraries
-from visionft_trainer.batching import Batching
+from visionft_trainer import libraries
+from visionft_trainer.data import ingest
 from visionft_trainer.estimate.choose import on_cpu
 from visionft_trainer.families import Family
-from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
+from visionft_trainer.storage.scratch import Scratch
+from visionft_trainer.training.batching import Batching
 
 libraries.quiet()
 TALK = [
@@ -83,24 +84,24 @@ class Workbench:
 
     def base_model(self) -> Any:
         import torch
-        from visionft_trainer import load
+        from visionft_trainer.model import load
 
         return load.load_model(self.files, self.spec, torch.device("cpu"))
 
     def tuned_model(self) -> Any:
-        from visionft_trainer import adapt
+        from visionft_trainer.model import adapt
 
         return adapt.adapt(self.base_model(), self.spec, self.family, self.files.identity)
 
     def trainer(self, model: Any, folder: Path) -> Any:
-        from visionft_trainer import train
+        from visionft_trainer.training import train
 
         return train.build_trainer(
             model, self.spec, self.train, self.validation, self.processor, self.family, folder, self.batching
         )
 
     def batch(self, *, validation: bool = False) -> dict[str, Any]:
-        from visionft_trainer.collate import training_batch
+        from visionft_trainer.prepare.collate import training_batch
 
         rows = self.validation if validation else self.train
         return training_batch(rows.examples, rows, self.processor, self.family)
@@ -111,7 +112,8 @@ def workbench(settings: Settings, tmp_path: Path, tmp_path_factory: pytest.TempP
     """Makes a workbench for `tiny_manifest` with the given sections changed."""
 
     def build(**sections: dict[str, Any]) -> Workbench:
-        from visionft_trainer import load, preprocess
+        from visionft_trainer.model import load
+        from visionft_trainer.prepare import preprocess
 
         spec = tiny_spec(tmp_path, **sections)
         scratch = Scratch(tmp_path_factory.mktemp("scratch"))

@@ -102,7 +102,7 @@ def test_gradients_equal_plain_transformers_and_peft(
 def _without_shortcuts(bench: Any) -> Any:
     """The same adapter by PEFT alone."""
     from peft import get_peft_model
-    from visionft_trainer import adapt
+    from visionft_trainer.model import adapt
 
     torch.manual_seed(bench.spec.training.seed)
     return get_peft_model(bench.base_model(), adapt.lora_config(bench.spec.adapter, bench.family))

@@ -10,18 +10,20 @@ import pytest
 import torch
 from support.tiny_spec import tiny_spec
 from visionft_api.spec.dataset import AugmentationSpec
-from visionft_trainer import data_stage, ingest, load
-from visionft_trainer.collate import Collator
+from visionft_trainer.data import ingest
+from visionft_trainer.data.rows import Picture, Text
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.feed import units_of
-from visionft_trainer.order import Unit
-from visionft_trainer.preprocess import Example, Prepared, varying, with_longest
-from visionft_trainer.progress import Progress
-from visionft_trainer.rows import Picture, Text
-from visionft_trainer.scratch import Scratch
+from visionft_trainer.model import load
+from visionft_trainer.prepare import stage as data_stage
+from visionft_trainer.prepare.collate import Collator
+from visionft_trainer.prepare.preprocess import Example, Prepared, varying, with_longest
+from visionft_trainer.prepare.variation import Variation
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
-from visionft_trainer.variation import Variation
+from visionft_trainer.storage.scratch import Scratch
+from visionft_trainer.training.feed import units_of
+from visionft_trainer.training.order import Unit
 
 ALL = AugmentationSpec(rotation=True, perspective=True, blur=True, noise=True, jpeg=True, light=True, strength="1")
 EPOCHS = range(4)

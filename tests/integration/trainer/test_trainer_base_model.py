@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from support.tiny_spec import tiny_spec
-from visionft_trainer import load
 from visionft_trainer.errors import BadConfigError, BadModelError, RunError
+from visionft_trainer.model import load
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
 

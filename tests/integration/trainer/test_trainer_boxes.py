@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
-from visionft_trainer import boxes as boxes_module
 from visionft_trainer import libraries
-from visionft_trainer.boxes import decode, read_boxes
+from visionft_trainer.data.rows import Box, Boxes, Message, Picture, Row, Text, Where
 from visionft_trainer.families import FAMILIES, Family
 from visionft_trainer.families.frames import THOUSANDTHS
-from visionft_trainer.load import load_processor
-from visionft_trainer.preprocess import IGNORED, prepare_row
-from visionft_trainer.rows import Box, Boxes, Message, Picture, Row, Text, Where
+from visionft_trainer.model.load import load_processor
+from visionft_trainer.prepare import boxes as boxes_module
+from visionft_trainer.prepare.boxes import decode, read_boxes
+from visionft_trainer.prepare.preprocess import IGNORED, prepare_row
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
 

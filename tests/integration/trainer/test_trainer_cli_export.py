@@ -14,13 +14,14 @@ import pytest
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
 from visionft_api.run_file import RunFile
-from visionft_trainer import export, export_command, pipeline
-from visionft_trainer.digest import folder_digest
+from visionft_trainer import pipeline
+from visionft_trainer.artifacts import export, export_command
+from visionft_trainer.artifacts.export_command import Exported, Wanted
 from visionft_trainer.errors import BadConfigError, BadModelError, StorageFailedError
-from visionft_trainer.export_command import Exported, Wanted
-from visionft_trainer.progress import Progress
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.storage.digest import folder_digest
 
 SECTIONS: dict[str, Any] = {"output": {"merged": True}, "training": {"checkpoints": {"every": 2, "keep": 3}}}
 FULL: dict[str, Any] = {

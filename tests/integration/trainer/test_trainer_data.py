@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from support.tiny_data import row as data_row
 from support.tiny_models import TINY_MODELS
-from visionft_trainer.pictures import Outlines, Pictures, UnfitPictureError
-from visionft_trainer.preprocess import prepare_row
+from visionft_trainer.prepare.pictures import Outlines, Pictures, UnfitPictureError
+from visionft_trainer.prepare.preprocess import prepare_row
 
 
 def test_rows_are_prepared_from_sizes_as_from_their_pictures(workbench: Callable[..., Any]) -> None:
@@ -82,9 +82,9 @@ import sys, psutil
 from pathlib import Path
 from visionft_api.spec import DatasetSpec, DataSource
 from visionft_api.spec.dataset import PvcSource
-from visionft_trainer import ingest
-from visionft_trainer.data_report.build import inspect
-from visionft_trainer.scratch import Scratch
+from visionft_trainer.data import ingest
+from visionft_trainer.data.report.build import inspect
+from visionft_trainer.storage.scratch import Scratch
 from visionft_trainer.settings import Settings
 
 folder, scratch, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

@@ -14,7 +14,8 @@ from support.family_bench import FamilyBench, family_bench, folder_name
 from support.family_data import write_family_rows
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM
-from visionft_trainer import export, libraries
+from visionft_trainer import libraries
+from visionft_trainer.artifacts import export
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.families import FAMILIES
 

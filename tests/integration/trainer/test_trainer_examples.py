@@ -13,7 +13,7 @@ import yaml
 from visionft_api.parse import parse_manifest
 from visionft_api.run_file import RunFile
 from visionft_trainer import pipeline
-from visionft_trainer.progress import Progress
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import torch
 from support.tiny_data import QUESTION, draw_number
-from visionft_trainer import adapt, evaluate, export, train
-from visionft_trainer.digest import manifest
-from visionft_trainer.progress import Progress
+from visionft_trainer.artifacts import export
+from visionft_trainer.evaluation import evaluate
+from visionft_trainer.model import adapt
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.storage.digest import manifest
+from visionft_trainer.training import train
 
 Build = Callable[..., Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from visionft_trainer.collate import prompt_batch
-from visionft_trainer.preprocess import IGNORED
+from visionft_trainer.prepare.collate import prompt_batch
+from visionft_trainer.prepare.preprocess import IGNORED
 
 Build = Callable[..., Any]
 

@@ -15,13 +15,17 @@ from support.family_reference import TURNS, gradients, plain_loss, plain_peft
 from support.tiny_models.remote_code import DEEPSEEK_OCR, MODULE, PHI3_VISION, Ported, change
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, tiny_manifest
 from visionft_api.spec import VisionFineTuneSpec
-from visionft_trainer import export, ingest, libraries, load, preprocess
-from visionft_trainer.digest import folder_digest
+from visionft_trainer import libraries
+from visionft_trainer.artifacts import export
+from visionft_trainer.data import ingest
 from visionft_trainer.errors import BadModelError
-from visionft_trainer.scratch import Scratch
+from visionft_trainer.model import load
+from visionft_trainer.prepare import preprocess
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
 from visionft_trainer.sources import model_code
+from visionft_trainer.storage.digest import folder_digest
+from visionft_trainer.storage.scratch import Scratch
 
 libraries.quiet()
 MARKER = "was-imported"

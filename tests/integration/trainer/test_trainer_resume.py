@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
 from visionft_api.status import Stage
-from visionft_trainer import evaluate, pipeline
-from visionft_trainer.digest import folder_digest
+from visionft_trainer import pipeline
 from visionft_trainer.errors import BadDatasetError, Interrupted
-from visionft_trainer.progress import Progress, Snapshot
-from visionft_trainer.report import Result
+from visionft_trainer.evaluation import evaluate
+from visionft_trainer.reporting.progress import Progress, Snapshot
+from visionft_trainer.reporting.report import Result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.storage.digest import folder_digest
 
 # Dropout draws random numbers at every step, accumulation and a last batch that is not full make positions matter.
 SECTIONS = {
@@ -170,7 +171,7 @@ def test_sigterm_outside_of_training_ends_at_once(pod: Callable[[str], Pod], sta
 
 
 def test_trained_run_is_not_trained_again(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft_trainer.step_trainer import StepTrainer
+    from visionft_trainer.training.step_trainer import StepTrainer
 
     broken = pod("broken")
     with pytest.raises(Interrupted):

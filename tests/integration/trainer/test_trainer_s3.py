@@ -14,7 +14,7 @@ from obstore.store import S3Store
 from support.container_rows import png
 from support.faulty_server import Fault, FaultyServer, forward
 from visionft_api.spec.dataset import S3Source
-from visionft_trainer import containers
+from visionft_trainer.data import containers
 from visionft_trainer.errors import BadConfigError, BadDatasetError, RunError, StorageFailedError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import s3, transfer

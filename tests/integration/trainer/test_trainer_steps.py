@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 from visionft_api.exit_codes import ExitCode
-from visionft_trainer import train
-from visionft_trainer.batching import Batching
 from visionft_trainer.failures import classify
-from visionft_trainer.progress import Progress
-from visionft_trainer.step_trainer import StepTrainer
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.training import train
+from visionft_trainer.training.batching import Batching
+from visionft_trainer.training.step_trainer import StepTrainer
 
 Build = Callable[..., Any]
 STEPS = {"maxSteps": 5, "batchSize": 4, "learningRate": "3e-3", "scheduler": "constant", "checkpoints": {"every": 99}}

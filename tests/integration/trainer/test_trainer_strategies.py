@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 from bitsandbytes.nn.modules import Linear8bitLt
-from visionft_trainer import evaluate, export, train
+from visionft_trainer.artifacts import export
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.progress import Progress
+from visionft_trainer.evaluation import evaluate
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.training import train
 
 Build = Callable[..., Any]
 
@@ -142,7 +144,7 @@ def test_modules_to_save_that_cannot_be_are_refused(workbench: Build) -> None:
     bench = workbench(adapter={"modulesToSave": ["lm_head"]})
     base = bench.base_model()
     base.lm_head.weight = base.model.language_model.embed_tokens.weight
-    from visionft_trainer import adapt
+    from visionft_trainer.model import adapt
 
     with pytest.raises(BadConfigError, match="head and token embeddings are one tensor"):
         adapt.adapt(base, bench.spec, bench.family, bench.files.identity)

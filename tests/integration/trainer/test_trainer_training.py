@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import torch
 from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
-from visionft_trainer import export, pipeline, train
+from visionft_trainer import pipeline
+from visionft_trainer.artifacts import export
 from visionft_trainer.errors import BadConfigError, BadDatasetError, StorageFailedError
-from visionft_trainer.progress import Progress
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.training import train
 
 Build = Callable[..., Any]
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from visionft_trainer.containers.files import KINDS
-from visionft_trainer.shapes import SHAPES, boxes, captions, columns, fields, grounding, key_values, vqa
+from visionft_trainer.data.containers.files import KINDS
+from visionft_trainer.data.shapes import SHAPES, boxes, captions, columns, fields, grounding, key_values, vqa
 
 PAGE = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
 ROWS = {found[1]: found[2] for found in re.finditer(r"^\| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)}

@@ -4,10 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from visionft_trainer.digest import folder_digest
+from visionft_trainer.data.rows import Box
 from visionft_trainer.families import FAMILIES, REMOTE_FAMILIES
 from visionft_trainer.families.frames import THOUSANDTHS
-from visionft_trainer.rows import Box
+from visionft_trainer.storage.digest import folder_digest
 
 DOCS = Path(__file__).parents[3] / "docs"
 CAT = Box("cat", 0.0, 0.0, 0.5, 0.5)

@@ -15,11 +15,11 @@ from support.tiny_data import draw_number, row, write_numbers, write_rows
 from support.tiny_spec import DATA_CLAIM, tiny_spec
 from visionft_api.exit_codes import ExitCode
 from visionft_api.spec import VisionFineTuneSpec
-from visionft_trainer import ingest as stage
+from visionft_trainer.data import ingest as stage
 from visionft_trainer.errors import BadConfigError, BadDatasetError
-from visionft_trainer.scratch import Scratch
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import data
+from visionft_trainer.storage.scratch import Scratch
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="visionft-test-")
 

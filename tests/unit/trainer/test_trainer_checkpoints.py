@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from visionft_trainer import checkpoints
+from visionft_trainer.training import checkpoints
 
 
 def save(folder: Path, step: int) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from visionft_api.spec import TrainingSpec
-from visionft_trainer.batching import Batching
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.estimate.activations import Head
 from visionft_trainer.estimate.choose import choose, on_cpu, sentence
@@ -12,6 +11,7 @@ from visionft_trainer.estimate.layers import Attention, Block, Linear, Mlp, Towe
 from visionft_trainer.estimate.memory import Model
 from visionft_trainer.estimate.sizes import RowSize, packed, worst_batch
 from visionft_trainer.estimate.tensors import Tensors
+from visionft_trainer.training.batching import Batching
 
 GIB = 2**30
 WIDTH = 4096

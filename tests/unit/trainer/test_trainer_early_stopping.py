@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from visionft_api.spec import TrainingSpec
-from visionft_trainer.early_stopping import judge, overfitting, should_stop
+from visionft_trainer.training.early_stopping import judge, overfitting, should_stop
 
 
 def history(validation: dict[int, float], training: dict[int, float] | None = None) -> list[dict[str, float]]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from support.tiny_spec import OUTPUT_CLAIM, tiny_run
-from visionft_trainer import atomic, folder
 from visionft_trainer.errors import BadConfigError, StorageFailedError
 from visionft_trainer.settings import Settings
+from visionft_trainer.storage import atomic, folder
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from visionft_trainer.data.rows import Box
 from visionft_trainer.families.frames import DEEPSEEK, PIXELS, QWEN_TOKENS, THOUSANDTHS, Frame
-from visionft_trainer.rows import Box
 
 SIZE = (640, 480)
 CAT = Box("cat", 0.1, 0.25, 0.5, 0.75)

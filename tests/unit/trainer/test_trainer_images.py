@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from visionft_trainer.images import open_rgb
+from visionft_trainer.data.images import open_rgb
 
 
 def encode(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from visionft_api.spec.resources import ResourcesSpec
-from visionft_trainer.in_order import AHEAD, in_order, worker_count
+from visionft_trainer.data.in_order import AHEAD, in_order, worker_count
 
 
 def test_results_come_in_the_order_of_the_items() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from visionft_api.exit_codes import ExitCode
 from visionft_api.spec import ResourcesSpec
-from visionft_trainer import launch
-from visionft_trainer.batching import Batching
 from visionft_trainer.errors import BadConfigError
+from visionft_trainer.processes import launch
+from visionft_trainer.training.batching import Batching
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from visionft_trainer.order import Order, share
+from visionft_trainer.training.order import Order, share
 
 LENGTHS = np.random.default_rng(0).integers(10, 2000, size=1003).astype(np.int32)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.tiny_spec import tiny_spec
-from visionft_trainer import packing
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.families import FAMILIES, Family
-from visionft_trainer.packing import pack
+from visionft_trainer.prepare import packing
+from visionft_trainer.prepare.packing import pack
 
 
 def lengths(*numbers: int) -> np.ndarray:

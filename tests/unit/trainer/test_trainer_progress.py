@@ -4,8 +4,8 @@ import io
 
 import pytest
 from visionft_api.status import Stage
-from visionft_trainer.console import Bar, Lines, describe
-from visionft_trainer.progress import Progress, Snapshot
+from visionft_trainer.reporting.console import Bar, Lines, describe
+from visionft_trainer.reporting.progress import Progress, Snapshot
 
 
 class Recorder:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from visionft_trainer.data.prompts import question, read_template
+from visionft_trainer.data.rows import BadRowError, Picture
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.prompts import question, read_template
-from visionft_trainer.rows import BadRowError, Picture
 
 FIELD = "spec.dataset.promptTemplate"
 ROW: dict[str, Any] = {

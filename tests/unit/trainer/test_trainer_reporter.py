@@ -12,10 +12,10 @@ import pytest
 from support.report_server import serve
 from visionft_api.report import ReportEnvelope
 from visionft_api.status import Artifact, Evaluation, Resolved, Stage
-from visionft_trainer import reporter
-from visionft_trainer.progress import Snapshot
-from visionft_trainer.report import compose_report
-from visionft_trainer.reporter import HttpsSender, Reporter
+from visionft_trainer.reporting import reporter
+from visionft_trainer.reporting.progress import Snapshot
+from visionft_trainer.reporting.report import compose_report
+from visionft_trainer.reporting.reporter import HttpsSender, Reporter
 
 TRAINING = Snapshot(stage=Stage.TRAIN, step=40, total_steps=600, done=40, total=600, epoch=0.5, loss=0.43121)
 

@@ -9,10 +9,10 @@ import pytest
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
 from visionft_api.exit_codes import ExitCode
 from visionft_api.spec import ModelSpec
-from visionft_trainer.digest import folder_digest
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
+from visionft_trainer.storage.digest import folder_digest
 
 FILES: dict[str, Any] = {
     "config.json": json.dumps({"model_type": "qwen2_vl"}),

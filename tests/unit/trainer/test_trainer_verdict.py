@@ -2,8 +2,8 @@
 
 import pytest
 from visionft_api.gates import parse_gate
-from visionft_trainer.metrics import measure
-from visionft_trainer.verdict import evaluation_of, failed_gates, verdict_of
+from visionft_trainer.evaluation.metrics import measure
+from visionft_trainer.evaluation.verdict import evaluation_of, failed_gates, verdict_of
 
 
 def test_error_rates_are_over_the_corpus() -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 from visionft_trainer.commands import ending
 from visionft_trainer.commands.command import Call, Command
 from visionft_trainer.errors import writing_to
-from visionft_trainer.progress import Progress
+from visionft_trainer.reporting.progress import Progress
 
 DESCRIPTION = """\
 Read every row and every picture, prepare them for the model, and tell what was found: rows left out and why,
@@ -35,8 +35,10 @@ def execute(call: Call) -> int:
 
 
 def _check(call: Call, progress: Progress) -> ending.Outcome:
-    from visionft_trainer import check, data_stage, report
-    from visionft_trainer.data_report.table import print_report
+    from visionft_trainer import check
+    from visionft_trainer.data.report.table import print_report
+    from visionft_trainer.prepare import stage as data_stage
+    from visionft_trainer.reporting import report
 
     found = check.check(call.run_file, call.settings, progress)
     if call.arguments.json is not None:

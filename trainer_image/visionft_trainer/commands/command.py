@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from visionft_api.run_file import RunFile
 
-from visionft_trainer.launch import Member
+from visionft_trainer.processes.launch import Member
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 

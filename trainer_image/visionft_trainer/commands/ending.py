@@ -12,13 +12,13 @@ from typing import TextIO
 from visionft_api.exit_codes import ExitCode
 from visionft_api.termination import TerminationMessage
 
-from visionft_trainer import report
 from visionft_trainer.commands.command import Call
-from visionft_trainer.console import open_console
 from visionft_trainer.errors import Interrupted
 from visionft_trainer.failures import Failure, classify
-from visionft_trainer.progress import Listener, Progress
-from visionft_trainer.reporter import HttpsSender, Reporter
+from visionft_trainer.reporting import report
+from visionft_trainer.reporting.console import open_console
+from visionft_trainer.reporting.progress import Listener, Progress
+from visionft_trainer.reporting.reporter import HttpsSender, Reporter
 
 
 @dataclass(frozen=True)

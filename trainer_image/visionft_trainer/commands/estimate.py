@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from visionft_trainer import atomic
 from visionft_trainer.commands import ending
 from visionft_trainer.commands.command import Call, Command
 from visionft_trainer.errors import writing_to
-from visionft_trainer.progress import Progress
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.storage import atomic
 
 DESCRIPTION = """\
 Say how much memory the run needs on a GPU and how it would be trained there, from the manifest, the rows and the

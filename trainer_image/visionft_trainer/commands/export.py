@@ -7,7 +7,7 @@ from pathlib import Path
 
 from visionft_trainer.commands import ending
 from visionft_trainer.commands.command import Call, Command
-from visionft_trainer.progress import Progress
+from visionft_trainer.reporting.progress import Progress
 
 DESCRIPTION = """\
 Write the adapter or the merged model of a run that is complete or was interrupted: from what the run has written, else
@@ -44,7 +44,8 @@ def execute(call: Call) -> int:
 
 
 def _export(call: Call, progress: Progress) -> ending.Outcome:
-    from visionft_trainer import export_command, summary
+    from visionft_trainer.artifacts import export_command
+    from visionft_trainer.reporting import summary
 
     arguments, output = call.arguments, call.run_file.spec.output
     either = arguments.adapter or arguments.merged

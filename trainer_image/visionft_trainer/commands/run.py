@@ -7,11 +7,11 @@ import os
 
 from visionft_api.exit_codes import ExitCode
 
-from visionft_trainer import launch
 from visionft_trainer.commands import ending
 from visionft_trainer.commands.command import Call, Command
 from visionft_trainer.failures import classify
-from visionft_trainer.progress import Progress
+from visionft_trainer.processes import launch
+from visionft_trainer.reporting.progress import Progress
 
 DESCRIPTION = """\
 Train what the manifest says: measure the base model, train, measure again, and write the artifacts.
@@ -48,7 +48,8 @@ def execute(call: Call) -> int:
 
 
 def _train(call: Call, progress: Progress) -> ending.Outcome:
-    from visionft_trainer import pipeline, report, summary
+    from visionft_trainer import pipeline
+    from visionft_trainer.reporting import report, summary
 
     result = pipeline.run(call.run_file, call.settings, progress, call.stop, member=call.member)
     return ending.Outcome(lambda stream: summary.print_summary(result, stream), report.success_message(result))
@@ -66,7 +67,7 @@ def _launch(call: Call, number: int) -> int:
 
 def _take_part(call: Call) -> int:
     """Process 1 and above of several: silent, also when it fails."""
-    from visionft_trainer import follower
+    from visionft_trainer.processes import follower
 
     assert call.member is not None
     try:

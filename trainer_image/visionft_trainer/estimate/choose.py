@@ -13,10 +13,10 @@ from visionft_api.quantities import format_size
 from visionft_api.spec import TrainingSpec
 from visionft_api.spec.training import DEFAULT_EFFECTIVE_BATCH_SIZE
 
-from visionft_trainer.batching import Batching
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.estimate.memory import Model, Needs, needs
 from visionft_trainer.estimate.sizes import RowSize, worst_batch
+from visionft_trainer.training.batching import Batching
 
 USABLE = 0.9
 """Share of the GPU's memory that is planned with; the rest is for what the allocator cannot use again and for error."""

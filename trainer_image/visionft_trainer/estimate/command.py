@@ -12,20 +12,23 @@ from visionft_api.run_file import RunFile
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import Stage
 
-from visionft_trainer import data_stage, ingest, libraries, packing
+from visionft_trainer import libraries
+from visionft_trainer.data import ingest
 from visionft_trainer.errors import BadConfigError, RunError
-from visionft_trainer.progress import Progress
-from visionft_trainer.scratch import Scratch, scratch_folder
+from visionft_trainer.prepare import packing
+from visionft_trainer.prepare import stage as data_stage
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
 from visionft_trainer.sources import model_code
-from visionft_trainer.sources.model import ModelFiles
+from visionft_trainer.sources.model_files import ModelFiles
+from visionft_trainer.storage.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from visionft_trainer.estimate.choose import Choice
     from visionft_trainer.estimate.memory import Needs
     from visionft_trainer.estimate.sizes import RowSize
-    from visionft_trainer.preprocess import Prepared
+    from visionft_trainer.prepare.preprocess import Prepared
 
 COMMON_GPUS = ("16Gi", "24Gi", "48Gi", "80Gi", "141Gi")
 """Memory of GPUs that are often met, for when none is named."""
@@ -81,9 +84,9 @@ def _estimate(
 ) -> Findings:
     import torch
 
-    from visionft_trainer import load
     from visionft_trainer.estimate import choose, empty, memory
     from visionft_trainer.estimate import sizes as row_sizes
+    from visionft_trainer.model import load
 
     processor = load.load_processor(files, spec)
     model = empty.empty_model(files, spec, torch.bfloat16)

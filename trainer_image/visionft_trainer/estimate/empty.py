@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from visionft_api.spec import VisionFineTuneSpec
 
-from visionft_trainer import adapt, load
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import Family
-from visionft_trainer.sources.model import ModelFiles
+from visionft_trainer.model import adapt, load
+from visionft_trainer.sources.model_files import ModelFiles
 
 
 def empty_model(files: ModelFiles, spec: VisionFineTuneSpec, dtype: torch.dtype) -> Any:

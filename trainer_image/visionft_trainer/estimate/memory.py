@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from visionft_trainer.distributed import BUCKET_ELEMENTS
 from visionft_trainer.estimate.activations import Activations, Batch, Head, activations
 from visionft_trainer.estimate.layers import FULL, Block, Tower
 from visionft_trainer.estimate.reading import blocks_of, tower_of
 from visionft_trainer.estimate.tensors import Tensors, tensors_of
 from visionft_trainer.families import Family
+from visionft_trainer.processes.distributed import BUCKET_ELEMENTS
 
 MIB = 2**20
 DRIVER_BYTES = 768 * MIB

@@ -12,15 +12,15 @@ from visionft_api.quantities import format_size
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import Estimate
 
-from visionft_trainer.batching import Batching
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.estimate import choose, memory, sizes
 from visionft_trainer.estimate.empty import empty_model
-from visionft_trainer.progress import Progress
-from visionft_trainer.sources.model import ModelFiles
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.sources.model_files import ModelFiles
+from visionft_trainer.training.batching import Batching
 
 if TYPE_CHECKING:
-    from visionft_trainer.preprocess import Prepared
+    from visionft_trainer.prepare.preprocess import Prepared
 
 log = logging.getLogger(__name__)
 

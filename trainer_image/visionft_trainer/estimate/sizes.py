@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from visionft_api.spec import DatasetSpec
 
     from visionft_trainer.families import Family
-    from visionft_trainer.preprocess import Prepared
+    from visionft_trainer.prepare.preprocess import Prepared
 
 LOOKED_AT = 64  # rows whose pictures are measured: half of them the longest, half spread evenly over the others
 LARGEST_PIXELS = 4096 * 4096  # of the picture that stands for others where spec.dataset.image.maxPixels says nothing
@@ -104,7 +104,7 @@ def sizes_of(prepared: Prepared, config: Any) -> list[RowSize]:
 
 def row_size(prepared: Prepared, index: int, config: Any) -> RowSize:
     """The size of one prepared row."""
-    from visionft_trainer.preprocess import IGNORED
+    from visionft_trainer.prepare.preprocess import IGNORED
 
     example = prepared.examples[index]
     images = prepared.pictures.of(example.row)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from visionft_trainer.rows import Box
+from visionft_trainer.data.rows import Box
 
 Size = tuple[int, int]
 """Width and height in pixels."""

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from visionft_api.spec.dataset import HttpSource
 
-from visionft_trainer import digest
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.local import LocalData, at
@@ -24,6 +23,7 @@ from visionft_trainer.sources.transfer import (
     persevere,
 )
 from visionft_trainer.sources.unpack import is_archive, unpack
+from visionft_trainer.storage import digest
 
 if TYPE_CHECKING:
     import httpx2

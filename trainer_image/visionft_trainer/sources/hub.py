@@ -10,7 +10,7 @@ from typing import Any
 
 from visionft_api.spec.dataset import HubSource
 
-from visionft_trainer.containers.files import ending_of
+from visionft_trainer.data.containers.files import ending_of
 from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.hub_errors import Asked, explained

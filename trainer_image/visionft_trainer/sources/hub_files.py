@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from visionft_trainer.containers.files import KINDS, NO_DATA, PICTURE_NAMERS, ending_of, set_and_number
-from visionft_trainer.containers.image_folder import ENDINGS
+from visionft_trainer.data.containers.files import KINDS, NO_DATA, PICTURE_NAMERS, ending_of, set_and_number
+from visionft_trainer.data.containers.image_folder import ENDINGS
 
 DEFAULT_CONFIG, DEFAULT_SPLIT = "default", "train"
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {

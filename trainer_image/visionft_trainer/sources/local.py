@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionft_trainer import containers
+from visionft_trainer.data import containers
 
 
 @dataclass(frozen=True)

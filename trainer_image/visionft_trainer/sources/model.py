@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from visionft_trainer.families import FAMILIES, Family, find_family
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model_code, places
 from visionft_trainer.sources.hub_errors import Asked, explained
+from visionft_trainer.sources.model_files import ModelFiles
 
 CONFIG_FILE = "config.json"
 # Files of a checkpoint that are read: no pickled weights, and code only where it is trusted.
@@ -21,23 +21,6 @@ WEIGHTS = "*.safetensors"
 HUB_PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model")
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")  # either will do
 TOKENIZER_FILES = ("tokenizer.json",)
-
-
-@dataclass(frozen=True)
-class ModelFiles:
-    """A base model on this machine."""
-
-    folder: Path
-    family: Family
-    identity: str
-    """What the manifest calls it: written into adapters as the base that they belong to."""
-    revision: str | None
-    """Commit on the hub; None for a folder."""
-
-    @property
-    def runs_code(self) -> bool:
-        """Whether classes come from the model's own files, which the manifest trusts."""
-        return self.family.remote_code is not None
 
 
 def locate(spec: ModelSpec, settings: Settings, commit: str | None = None, *, weights: bool = True) -> ModelFiles:

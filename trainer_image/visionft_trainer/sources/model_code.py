@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from visionft_api.spec import ModelSpec, VisionFineTuneSpec
 
 from visionft_trainer import libraries
-from visionft_trainer.digest import folder_digest
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import Family
 from visionft_trainer.families.remote_code import MODEL_CLASSES
 from visionft_trainer.settings import Settings
-
-if TYPE_CHECKING:
-    from visionft_trainer.sources.model import ModelFiles
+from visionft_trainer.sources.model_files import ModelFiles
+from visionft_trainer.storage.digest import folder_digest
 
 CODE_PATTERNS = ("*.py",)
 # Where transformers looks for the names of classes to import.

@@ -6,8 +6,8 @@ import json
 import uuid
 from pathlib import Path
 
-from visionft_trainer import atomic
 from visionft_trainer.errors import writing_to
+from visionft_trainer.storage import atomic
 
 
 class Revisions:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from visionft_api.spec.dataset import S3Source
 
-from visionft_trainer.containers.files import KINDS, PICTURE_NAMERS, ending_of, set_of
+from visionft_trainer.data.containers.files import KINDS, PICTURE_NAMERS, ending_of, set_of
 from visionft_trainer.errors import BadConfigError, BadDatasetError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.local import LocalData, at

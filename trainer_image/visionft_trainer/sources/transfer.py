@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from visionft_trainer.data.values import show
 from visionft_trainer.errors import RunError, StorageFailedError
-from visionft_trainer.values import show
 
 ATTEMPTS = 5  # in a row without a byte more than before
 FIRST_PAUSE_SECONDS = 0.5  # doubled after each attempt

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from visionft_trainer.containers.base import unreadable
-from visionft_trainer.containers.tar_members import TarBrokenError, members
-from visionft_trainer.containers.web_dataset import split_name
+from visionft_trainer.data.containers.base import unreadable
+from visionft_trainer.data.containers.tar_members import TarBrokenError, members
+from visionft_trainer.data.containers.web_dataset import split_name
+from visionft_trainer.data.values import show
 from visionft_trainer.errors import BadDatasetError
-from visionft_trainer.plain_files import open_plain
 from visionft_trainer.sources.transfer import PIECE_BYTES, filling, inside
-from visionft_trainer.values import show
+from visionft_trainer.storage.plain_files import open_plain
 
 MAX_FILES = 2_000_000
 MAX_GROWTH = 100  # times the archive's own size; text shrinks to a tenth, pictures hardly

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 from scipy.stats import ks_2samp
 from visionft_api.spec.dataset import AugmentationSpec
-from visionft_trainer.augment.shift import distance, measure_shift, sharpness
+from visionft_trainer.data.augment.shift import distance, measure_shift, sharpness
+from visionft_trainer.data.rows import Message, Picture, Row, Text, Where
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.rows import Message, Picture, Row, Text, Where
 
 
 def row(index: int) -> Row:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from visionft_api.spec.dataset import AugmentationSpec
-from visionft_trainer.augment.changes import CHANGED_SHARE, SWITCHES, change
-from visionft_trainer.augment.geometry import corners_after
-from visionft_trainer.rows import Box, Boxes, Message, Picture, Row, Text, Where
-from visionft_trainer.variation import Variation, vary
+from visionft_trainer.data.augment.changes import CHANGED_SHARE, SWITCHES, change
+from visionft_trainer.data.augment.geometry import corners_after
+from visionft_trainer.data.rows import Box, Boxes, Message, Picture, Row, Text, Where
+from visionft_trainer.prepare.variation import Variation, vary
 
 ALL = AugmentationSpec(**dict.fromkeys(SWITCHES, True), strength="1")
 BOX = Box("square", 0.25, 0.25, 0.5, 0.75)

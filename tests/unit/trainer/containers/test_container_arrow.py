@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 from support.container_rows import png, rows, wheres
-from visionft_trainer.containers import arrow_values, parquet
+from visionft_trainer.data.containers import arrow_values, parquet
 from visionft_trainer.errors import BadDatasetError
 
 RED, BLUE = png(10), png(20)

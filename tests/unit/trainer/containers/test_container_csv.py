@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.container_rows import rows, wheres
-from visionft_trainer.containers import delimited
+from visionft_trainer.data.containers import delimited
 from visionft_trainer.errors import BadDatasetError
 
 

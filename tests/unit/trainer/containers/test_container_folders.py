@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.container_rows import png, rows, wheres, write_tar
-from visionft_trainer import containers
+from visionft_trainer.data import containers
 from visionft_trainer.errors import BadDatasetError
 
 RED = png(10)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.container_rows import rows, wheres
-from visionft_trainer.containers import json_file
+from visionft_trainer.data.containers import json_file
 from visionft_trainer.errors import BadDatasetError
 
 ROWS = [{"a": 1}, {"a": [1.5, None, True, 'ä]}\\"']}, {"a": {"b": {}}}]

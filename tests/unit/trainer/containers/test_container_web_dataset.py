@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from support.container_rows import png, rows, wheres, write_tar
-from visionft_trainer import containers
-from visionft_trainer.containers import web_dataset
+from visionft_trainer.data import containers
+from visionft_trainer.data.containers import web_dataset
+from visionft_trainer.data.rows import Picture, Span
 from visionft_trainer.errors import BadDatasetError
-from visionft_trainer.rows import Picture, Span
 
 RED, BLUE = png(10), png(20)
 MEMBERS = [

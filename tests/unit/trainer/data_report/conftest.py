@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from support.tiny_spec import DATA_CLAIM, tiny_spec
-from visionft_trainer import data_stage, ingest
-from visionft_trainer.data_report.model import DataReport
-from visionft_trainer.progress import Progress
-from visionft_trainer.scratch import Scratch
+from visionft_trainer.data import ingest
+from visionft_trainer.data.report.model import DataReport
+from visionft_trainer.prepare import stage as data_stage
+from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
+from visionft_trainer.storage.scratch import Scratch
 
 Look = Callable[..., DataReport]
 

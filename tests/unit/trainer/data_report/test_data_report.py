@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from support.tiny_data import row, write_rows
 from support.tiny_spec import DATA_CLAIM
-from visionft_trainer.data_report.model import DataReport, Pairs
+from visionft_trainer.data.report.model import DataReport, Pairs
 from visionft_trainer.errors import BadDatasetError
 
 Look = Callable[..., DataReport]

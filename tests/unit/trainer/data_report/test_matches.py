@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from visionft_trainer.data_report import matches
-from visionft_trainer.data_report.matches import NONE, equal_to_earlier, near_earlier
-from visionft_trainer.data_report.perceptual_hash import NEAR_COARSE_BITS
+from visionft_trainer.data.report import matches
+from visionft_trainer.data.report.matches import NONE, equal_to_earlier, near_earlier
+from visionft_trainer.data.report.perceptual_hash import NEAR_COARSE_BITS
 
 
 def hashes(count: int, seed: int) -> np.ndarray:

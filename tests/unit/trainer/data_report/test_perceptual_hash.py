@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
-from visionft_trainer.data_report.perceptual_hash import near, perceptual_hash
+from visionft_trainer.data.report.perceptual_hash import near, perceptual_hash
 
 WORDS = [
     "the",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from support.shape_rows import parse, plain
-from visionft_trainer.rows import BadRowError
+from visionft_trainer.data.rows import BadRowError
 
 HALF = ("cat", 0.25, 0.5, 0.5, 1.0)
 NAN = float("nan")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from support.shape_rows import FOLDER, parse, plain
+from visionft_trainer.data.rows import BadRowError, Picture
+from visionft_trainer.data.shapes import SHAPES
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.rows import BadRowError, Picture
-from visionft_trainer.shapes import SHAPES
 
 HELD = Picture(b"held by the container", "the image")
 ASK = {"role": "user", "content": "q"}

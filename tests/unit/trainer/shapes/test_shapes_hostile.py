@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from support.shape_rows import parse
-from visionft_trainer.rows import BadRowError, Picture, Row
-from visionft_trainer.shapes import SHAPES
+from visionft_trainer.data.rows import BadRowError, Picture, Row
+from visionft_trainer.data.shapes import SHAPES
 
 ROWS: dict[str, dict[str, Any]] = {
     "messages": {

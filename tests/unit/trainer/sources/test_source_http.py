@@ -13,7 +13,7 @@ import pytest
 from support.container_rows import png, write_tar
 from support.faulty_server import Fault, FaultyServer, files
 from visionft_api.spec.dataset import HttpSource
-from visionft_trainer import containers
+from visionft_trainer.data import containers
 from visionft_trainer.errors import BadDatasetError, RunError, StorageFailedError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import http, transfer

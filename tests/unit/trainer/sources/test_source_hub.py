@@ -11,7 +11,7 @@ from support.container_rows import png
 from support.faulty_server import Fault, FaultyServer
 from support.hub_server import MAIN, OLD, HubRepository
 from visionft_api.spec.dataset import HubSource
-from visionft_trainer import containers
+from visionft_trainer.data import containers
 from visionft_trainer.errors import BadDatasetError, RunError, StorageFailedError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import hub, transfer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from visionft_api.spec import DataSource
-from visionft_trainer import containers
+from visionft_trainer.data import containers
 from visionft_trainer.errors import BadConfigError, BadDatasetError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import data

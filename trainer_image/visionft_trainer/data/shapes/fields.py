@@ -1,0 +1,125 @@
+"""The columns of a row: by the name that the manifest gives, else by the usual names in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from visionft_trainer.data.prompts import question, templates_of
+from visionft_trainer.data.rows import BadRowError, Picture, Text
+from visionft_trainer.data.shapes.base import Context, picture_part, text_part
+from visionft_trainer.data.shapes.recognise import hint
+from visionft_trainer.data.values import NO_COLUMN, check_characters, kind_of, look_up, names_of, text_of
+
+ColumnKind = Literal["image", "prompt", "answer", "boxes"]
+"""The fields of `spec.dataset.columns`."""
+
+IMAGE_COLUMNS = (
+    *("image", "images", "picture", "pictures", "img", "image_path", "image_file"),
+    *("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"),  # members of a WebDataset sample
+)
+PROMPT_COLUMNS = ("question", "prompt", "instruction", "query", "problem")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that was found."""
+
+    name: str
+    value: Any
+
+
+def object_of(value: Any, context: Context) -> Mapping[str, Any]:
+    """The row as an object with columns. Raises `BadRowError`."""
+    if isinstance(value, Mapping):
+        return value
+    raise BadRowError("", f"the row is {kind_of(value)}; write an object with the columns of {context.dataset.format}")
+
+
+def find(row: Mapping[str, Any], kind: ColumnKind, usual: Sequence[str], context: Context) -> Column | None:
+    """The column that the manifest names for `kind`, else the first of `usual` with a value; None without any.
+
+    Raises `BadRowError` when the column that the manifest names is not there.
+    """
+    named = getattr(context.dataset.columns, kind) if context.dataset.columns else None
+    if named is None:
+        return next((Column(name, row[name]) for name in usual if row.get(name) is not None), None)
+    value = look_up(row, named)
+    if value is NO_COLUMN:
+        raise BadRowError(
+            named,
+            f"is no column of the row, which has {names_of(row)}; mend spec.dataset.columns.{kind} or the row",
+        )
+    return None if value is None else Column(named, value)
+
+
+def need(row: Mapping[str, Any], kind: ColumnKind, usual: Sequence[str], what: str, context: Context) -> Column:
+    """As `find`, for a column that must have a value: `what` it holds. Raises `BadRowError`."""
+    found = find(row, kind, usual, context)
+    if found is not None:
+        return found
+    named = getattr(context.dataset.columns, kind) if context.dataset.columns else None
+    empty = named or next((name for name in usual if name in row), None)
+    if empty is not None:
+        raise BadRowError(empty, f"is null; write {what}, or leave the row out")
+    mend = hint(row, context.dataset.format) or (
+        f"the row has {names_of(row)}: name the one with {what} in spec.dataset.columns.{kind}"
+    )
+    raise BadRowError(usual[0], f"is missing; {mend}")
+
+
+def pictures(row: Mapping[str, Any], context: Context, usual: Sequence[str] = IMAGE_COLUMNS) -> tuple[Picture, ...]:
+    """The pictures of the row, one or a list of them; empty for a row without. Raises `BadRowError`."""
+    found = find(row, "image", usual, context)
+    return () if found is None else _pictures(found, context)
+
+
+def some_pictures(row: Mapping[str, Any], context: Context) -> tuple[Picture, ...]:
+    """As `pictures`, at least one. Raises `BadRowError`."""
+    found = need(row, "image", IMAGE_COLUMNS, "the picture", context)
+    parts = _pictures(found, context)
+    if not parts:
+        raise BadRowError(found.name, "is an empty list; name at least one picture")
+    return parts
+
+
+def _pictures(column: Column, context: Context) -> tuple[Picture, ...]:
+    if not isinstance(column.value, list):
+        return (picture_part(column.value, column.name, context.folder),)
+    return tuple(
+        picture_part(item, f"{column.name}[{index}]", context.folder) for index, item in enumerate(column.value)
+    )
+
+
+def prompt(row: Mapping[str, Any], context: Context, default: str | None = None) -> Text:
+    """The question: by the manifest's templates, else the prompt column, else `default`. Raises `BadRowError`."""
+    templates = templates_of(context.dataset)
+    if templates:
+        return question(row, templates)
+    if default is None:
+        column: Column | None = need(row, "prompt", PROMPT_COLUMNS, "the question", context)
+    else:
+        column = find(row, "prompt", PROMPT_COLUMNS, context)
+    if column is None:
+        return Text(str(default))
+    return text_part(text_of(column.value, column.name), column.name)
+
+
+def answer(column: Column) -> Text:
+    """The column as an answer; of a list, the others are other wordings. Raises `BadRowError`."""
+    if not isinstance(column.value, list):
+        return Text(one_answer(column.value, column.name))
+    if not column.value:
+        raise BadRowError(column.name, "is an empty list; write the text that the model is to learn")
+    first, *others = (one_answer(item, f"{column.name}[{index}]") for index, item in enumerate(column.value))
+    return Text(first, tuple(others))
+
+
+def one_answer(value: Any, field: str) -> str:
+    """A value as the text that the model is to learn. Raises `BadRowError`."""
+    text = text_of(value, field)
+    check_characters(text, field)
+    if not text.strip():
+        raise BadRowError(field, "the answer is empty; write the text that the model is to learn")
+    return text

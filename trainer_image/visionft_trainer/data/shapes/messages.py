@@ -1,0 +1,105 @@
+"""OpenAI's chat form, `{"messages": [{"role", "content"}]}`, and what TRL and the hub make of it: pictures in an
+`images` column that `{"type": "image"}` parts are filled from in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from visionft_trainer.data.rows import BadRowError, Message, Part, Picture, Row
+from visionft_trainer.data.shapes.base import Context, picture_part, text_part
+from visionft_trainer.data.shapes.fields import pictures
+from visionft_trainer.data.shapes.recognise import hint
+from visionft_trainer.data.shapes.turns import Names, conversation
+from visionft_trainer.data.values import kind_of, show
+
+ROLES = ("system", "user", "assistant")
+COLUMN = "messages"
+IMAGE_COLUMNS = ("images", "image")
+PICTURE_KEYS = ("image", "url", "path")  # of an image part that holds its picture itself
+
+
+class _Slot:
+    """A place for the next picture of the images column."""
+
+
+def parse_messages(value: Any, context: Context) -> Row:
+    """A row in OpenAI's chat form, `{"messages": [{"role", "content"}]}`; image files lie below `context.folder`.
+
+    Raises `BadRowError`.
+    """
+    if not isinstance(value, Mapping):
+        raise BadRowError("", f'the row is {kind_of(value)}; write an object {{"messages": [...]}}')
+    if COLUMN not in value:
+        mend = hint(value, "messages") or "write the conversation as a list of {role, content} objects"
+        raise BadRowError(COLUMN, f"is missing; {mend}")
+    return chat(value, [(COLUMN, value[COLUMN])], context)
+
+
+def chat(row: Mapping[str, Any], columns: Sequence[tuple[str, Any]], context: Context) -> Row:
+    """The conversation that the lists of messages in `columns` make together. Raises `BadRowError`."""
+    messages: list[tuple[str, tuple[Part | _Slot, ...]]] = []
+    for column, value in columns:
+        if not isinstance(value, list) or not value:
+            raise BadRowError(
+                column, f"is {kind_of(value)}; write a list with at least a user and an assistant message"
+            )
+        messages += (_message(message, f"{column}[{index}]", context) for index, message in enumerate(value))
+    return conversation(_filled(messages, pictures(row, context, IMAGE_COLUMNS)), context, Names(columns[0][0]))
+
+
+def _filled(messages: list[tuple[str, tuple[Part | _Slot, ...]]], images: Sequence[Picture]) -> list[Message]:
+    """Pictures put where their slots are or, where there is no slot at all, before the first user message's words."""
+    slots = sum(isinstance(part, _Slot) for _, parts in messages for part in parts)
+    first = next((index for index, (role, _) in enumerate(messages) if role == "user"), None)
+    if images and not slots and first is not None:
+        messages[first] = ("user", (*(_Slot() for _ in images), *messages[first][1]))
+        slots = len(images)
+    if slots != len(images):
+        raise BadRowError(
+            "images", f"{len(images)} pictures for {slots} parts of type image; give each part its picture"
+        )
+    waiting = iter(images)
+    return [
+        Message(role, tuple(next(waiting) if isinstance(part, _Slot) else part for part in parts))  # type: ignore[arg-type]
+        for role, parts in messages
+    ]
+
+
+def _message(value: Any, field: str, context: Context) -> tuple[str, tuple[Part | _Slot, ...]]:
+    if not isinstance(value, Mapping):
+        raise BadRowError(field, f"is {kind_of(value)}; write an object {{role, content}}")
+    role = value.get("role")
+    if role not in ROLES:
+        raise BadRowError(f"{field}.role", f"is {show(role)}; use one of {', '.join(ROLES)}")
+    content = value.get("content")
+    if isinstance(content, str):
+        return role, (text_part(content, f"{field}.content"),)
+    if isinstance(content, list) and content:
+        return role, tuple(_part(part, f"{field}.content[{index}]", context) for index, part in enumerate(content))
+    raise BadRowError(
+        f"{field}.content", f"is {kind_of(content)}; write a string or a list of text and image_url parts"
+    )
+
+
+def _part(value: Any, field: str, context: Context) -> Part | _Slot:
+    if not isinstance(value, Mapping):
+        raise BadRowError(field, f'is {kind_of(value)}; write {{"type": "text", "text": "..."}} or an image_url part')
+    match value.get("type"):
+        case "text":
+            text = value.get("text")
+            if not isinstance(text, str):
+                raise BadRowError(f"{field}.text", f"is {kind_of(text)}; write a string")
+            return text_part(text, f"{field}.text")
+        case "image_url":
+            image_url = value.get("image_url")
+            if not isinstance(image_url, Mapping):
+                raise BadRowError(f"{field}.image_url", f'is {kind_of(image_url)}; write {{"url": "images/1.png"}}')
+            return picture_part(image_url.get("url"), f"{field}.image_url.url", context.folder)
+        case "image":
+            for key in PICTURE_KEYS:
+                if value.get(key) is not None:
+                    return picture_part(value[key], f"{field}.{key}", context.folder)
+            return _Slot()
+        case other:
+            raise BadRowError(f"{field}.type", f"is {show(other)}; use text, image or image_url")

@@ -1,0 +1,66 @@
+"""Conversations: the order of their turns, and the manifest's system message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from visionft_trainer.data.rows import BadRowError, Message, Part, Picture, Row, Text
+from visionft_trainer.data.shapes.base import Context
+
+
+@dataclass(frozen=True)
+class Names:
+    """How errors call a conversation's column and the keys of its turns."""
+
+    column: str = "messages"
+    role: str = "role"
+    text: str = "content"
+
+
+def conversation(messages: Sequence[Message], context: Context, names: Names) -> Row:
+    """A row of `messages`; `spec.dataset.systemPrompt` is put before those without a system message.
+
+    Raises `BadRowError`, which uses `names`.
+    """
+    for index, message in enumerate(messages):
+        _check_message(message, f"{names.column}[{index}].{names.text}")
+    _check_order(messages, names.column, names.role)
+    system = context.dataset.system_prompt
+    if system is not None and messages[0].role != "system":
+        messages = (Message("system", (Text(system),)), *messages)
+    return Row(context.where, tuple(messages))
+
+
+def exchange(pictures: Sequence[Picture], question: Text, answer: Part, context: Context) -> Row:
+    """A row of one question, its pictures before its words, and its answer."""
+    return conversation((Message("user", (*pictures, question)), Message("assistant", (answer,))), context, Names())
+
+
+def _check_message(message: Message, field: str) -> None:
+    if message.role != "user" and any(isinstance(part, Picture) for part in message.parts):
+        raise BadRowError(field, f"the {message.role} message holds an image; put it into a user message")
+    if message.role == "assistant" and all(isinstance(part, Text) and not part.text.strip() for part in message.parts):
+        raise BadRowError(field, "the answer is empty; write the text that the model is to learn")
+
+
+def _check_order(messages: Sequence[Message], column: str, role: str) -> None:
+    for index, message in enumerate(messages):
+        if message.role == "system" and index > 0:
+            raise BadRowError(
+                f"{column}[{index}].{role}", "a system message can only be the first one; move it to the start"
+            )
+    turns = [message for message in messages if message.role != "system"]
+    if not turns or turns[0].role != "user":
+        raise BadRowError(
+            column, "the conversation starts with a user message (after an optional system message); write one there"
+        )
+    offset = len(messages) - len(turns)
+    for index, (before, after) in enumerate(pairwise(turns), start=offset + 1):
+        if before.role == after.role:
+            raise BadRowError(
+                f"{column}[{index}].{role}", f"two {after.role} messages in a row; user and assistant alternate"
+            )
+    if turns[-1].role != "assistant":
+        raise BadRowError(column, "the last message is the user's; add the assistant's answer, it is what is learnt")

@@ -1,0 +1,36 @@
+"""Visual question answering: pictures, a question, and its answer or the answers of several people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from visionft_trainer.data.rows import BadRowError, Row, Text
+from visionft_trainer.data.shapes.base import Context
+from visionft_trainer.data.shapes.fields import Column, need, object_of, one_answer, prompt, some_pictures
+from visionft_trainer.data.shapes.turns import exchange
+
+ANSWER_COLUMNS = ("answer", "answers", "multiple_choice_answer", "response", "output", "label")
+
+
+def parse_vqa(value: Any, context: Context) -> Row:
+    """A row of pictures, question and answer. Of several answers the one given most often is learnt, and the first of
+    those given equally often. Raises `BadRowError`."""
+    row = object_of(value, context)
+    text = majority(need(row, "answer", ANSWER_COLUMNS, "the answer", context))
+    return exchange(some_pictures(row, context), prompt(row, context), Text(text), context)
+
+
+def majority(column: Column) -> str:
+    """The answer most often found in a list of texts, or of VQAv2's `{"answer": ...}`. Raises `BadRowError`."""
+    values = column.value if isinstance(column.value, list) else [column.value]
+    if not values:
+        raise BadRowError(column.name, "is an empty list; write the text that the model is to learn")
+    answers = []
+    for index, value in enumerate(values):
+        field = f"{column.name}[{index}]" if isinstance(column.value, list) else column.name
+        if isinstance(value, Mapping) and "answer" in value:
+            value, field = value["answer"], f"{field}.answer"
+        answers.append(one_answer(value, field))
+    return Counter(answers).most_common(1)[0][0]  # equal counts keep the order of the list

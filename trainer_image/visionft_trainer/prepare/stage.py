@@ -1,0 +1,82 @@
+"""What `run` and `check` do with the data beside reading it: look at it, prepare it, and tell what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visionft_api.spec import VisionFineTuneSpec
+
+from visionft_trainer.data.ingest import Dataset
+from visionft_trainer.data.report.build import inspect as inspect_data
+from visionft_trainer.data.report.build import refuse_leakage, summary_of, with_tokens
+from visionft_trainer.data.report.model import DataReport
+from visionft_trainer.families import Family
+from visionft_trainer.prepare.variation import Variation
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.storage import atomic
+from visionft_trainer.storage.scratch import Scratch
+
+if TYPE_CHECKING:
+    from visionft_trainer.prepare.preprocess import Prepared
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Rows that are ready for the model, and all that is known about them."""
+
+    train: Prepared
+    validation: Prepared | None
+    report: DataReport
+
+
+def inspect(data: Dataset, spec: VisionFineTuneSpec, progress: Progress) -> DataReport:
+    """Look at the data as a whole. Raises `BadDatasetError` for leakage that the spec refuses."""
+    report = inspect_data(data)
+    progress.learn(data=summary_of(report))
+    if spec.dataset.leakage == "Refuse":
+        refuse_leakage(report)
+    return report
+
+
+def prepare(
+    data: Dataset,
+    report: DataReport,
+    spec: VisionFineTuneSpec,
+    processor: Any,
+    family: Family,
+    scratch: Scratch,
+    progress: Progress,
+) -> PreparedData:
+    """Stage `preprocess`, with `report` made whole.
+
+    Raises:
+        BadConfigError: augmentation moves the pictures further than the spec allows.
+        BadDatasetError: no row is left.
+    """
+    from visionft_trainer.data.augment.shift import measure_shift
+    from visionft_trainer.prepare.preprocess import preprocess, varying, with_longest
+
+    splits = [preprocess(split, spec.dataset, processor, family, scratch, progress.tick) for split in data.splits]
+    train = splits[0]
+    shift = None
+    several_wordings = data.train.facts.several_wordings
+    variation = Variation.of(spec.dataset, spec.training.seed, several_wordings=several_wordings)
+    if variation is not None:
+        if variation.augmentation is not None:
+            rows = train.examples
+            shift = measure_shift(
+                len(rows), lambda index: rows[index].row, train.pictures.open, variation.seed, variation.augmentation
+            )
+        if several_wordings and spec.training.packing:
+            train = with_longest(train, spec.dataset, processor.tokenizer)
+        splits[0] = varying(train, variation, spec.dataset, processor, family)
+    whole = with_tokens(report, splits, shift)
+    progress.learn(data=summary_of(whole))
+    return PreparedData(splits[0], splits[1] if len(splits) > 1 else None, whole)
+
+
+def write_report(file: Path, report: DataReport) -> None:
+    """Write `data-report.json`."""
+    atomic.write_text(file, report.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")

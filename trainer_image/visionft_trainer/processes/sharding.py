@@ -1,0 +1,80 @@
+"""A model whose language layers lie in parts on several processes, for what does not fit on one GPU (FSDP2, arXiv
+2304.11277).
+
+A layer's weights are gathered for the time that it runs. Only layers that every row runs through are shared out: at one
+that rows without pictures skip, processes would wait for each other. An adapter is small and stays whole everywhere. In
+full fine-tuning the layers' gradients and their optimizer state are shared out, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from visionft_api.spec import VisionFineTuneSpec
+
+from visionft_trainer.errors import BadConfigError
+from visionft_trainer.families import Family
+from visionft_trainer.processes.distributed import Team
+from visionft_trainer.training import weights
+
+SKIPPED = "cross_attn"  # in the name of what layers that look at pictures only are made of (Mllama)
+
+
+def check(spec: VisionFineTuneSpec) -> None:
+    """Raises `BadConfigError` for weights that cannot lie in parts."""
+    if spec.training.sharding == "fsdp" and spec.model.quantization == "int8":
+        raise BadConfigError(
+            "spec.training.sharding: fsdp; int8 weights carry scales that cannot be shared out. Set "
+            "spec.model.quantization to nf4 or none, or sharding to ddp."
+        )
+
+
+def shard(model: Any, family: Family, team: Team) -> None:
+    """Share the language layers of `model` out among the processes of `team`, in place."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    base: nn.Module = model.get_base_model() if hasattr(model, "peft_config") else model
+    mesh = init_device_mesh(next(model.parameters()).device.type, (team.size,))
+    adapter = {parameter for parameter in model.parameters() if parameter.requires_grad and base is not model}
+    names = language_layers(base, family)
+    for name in names:
+        layer: Any = fully_shard(base.get_submodule(name), mesh=mesh, ignored_params=adapter)
+        # Gradients are of shares of one mean: they are added up, by a sum that gloo knows as well.
+        layer.set_gradient_divide_factor(1.0)
+        layer.set_force_sum_reduction_for_comms(True)
+    root = base.get_submodule(names[0].rpartition(".layers.")[0])
+    fully_shard(root, mesh=mesh, ignored_params=set(root.parameters()))
+
+
+def language_layers(base: nn.Module, family: Family) -> list[str]:
+    """Full names of the layers of the language model that every row runs through."""
+    pattern = re.compile(str(family.lora_pattern(["language"], attention=True, mlp=True)))
+    # LoRA puts the layer that it wraps one deeper, as `base_layer`.
+    linears = [name for name, _ in base.named_modules() if pattern.fullmatch(name)]
+    layers = {re.sub(r"(\.layers\.\d+)\..*", r"\1", name) for name in linears}
+    looking = {
+        layer for layer in layers if any(SKIPPED in name for name, _ in base.get_submodule(layer).named_modules())
+    }
+    return sorted(layers - looking)
+
+
+def is_sharded(model: nn.Module) -> bool:
+    """Whether a part of the model lies elsewhere."""
+    from torch.distributed.tensor import DTensor
+
+    return any(isinstance(parameter, DTensor) for parameter in model.parameters())
+
+
+def gather(model: Any, team: Team, build: Callable[[], Any]) -> Any:
+    """The trained model in one piece on process 0, where `build()` makes an untrained one; all processes call it."""
+    values = weights.trainable(model)
+    if not team.leads:
+        return model
+    del model
+    whole = build()
+    weights.assign(whole, values)
+    return whole

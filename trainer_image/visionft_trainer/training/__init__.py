@@ -1,0 +1,1 @@
+"""Learning: which rows when, how a step is cut, optimisers, checkpoints, when to stop."""
