@@ -89,6 +89,9 @@ GOOD = [
     ("vqa", {"image": "1", "question": "q", "answers": ["b", "a", "a"]}, answered("<1>", "q")),
     ("vqa", {"image": "1", "question": "q", "answers": ["a", "b", "b", "a"]}, answered("<1>", "q")),
     ("vqa", {"image": "1", "question": "q", "answers": [{"answer": "a"}, {"answer": "b"}]}, answered("<1>", "q")),
+    ("vqa", {"image": None, "question": "q", "answer": "a"}, answered("q")),
+    ("vqa", {"images": [], "question": "q", "answer": "a"}, answered("q")),
+    ("vqa", {"question": "q", "answer": "a"}, answered("q")),
     ("vqa", {"image": "1", "question": "q", "answer": 12}, answered("<1>", "q", answer="12")),
     ("vqa", {"image": "1", "question": "q", "answer": None, "answers": ["a"]}, answered("<1>", "q")),
     # fields
@@ -165,13 +168,22 @@ BAD = [
         {"text": "a"},
         "image: is missing; the row has text: name the one with the picture in spec.dataset.col",
     ),
+    (
+        "captions",
+        {"image": None, "text": "a"},
+        "image: is null, and a row of format captions needs the picture; write it, or leave the row out",
+    ),
     ("captions", {"image": [], "text": "a"}, "image: is an empty list; name at least one picture"),
     ("captions", {"image": "1", "text": ""}, "text: the answer is empty; write the text that the model is to learn"),
     ("captions", {"image": "1", "captions": ["a", " "]}, "captions[1]: the answer is empty"),
     ("captions", {"image": "1", "captions": []}, "captions: is an empty list; write the text"),
     ("captions", {"image": 3, "text": "a"}, "image: is a number (3); write a file's path"),
     ("captions", {"image": "https://x/1.png", "text": "a"}, "image: is 'https://x/1.png'; images are not fetched"),
-    ("vqa", {"image": "1", "question": "q", "answer": None}, "answer: is null; write the answer, or leave the row out"),
+    (
+        "vqa",
+        {"image": "1", "question": "q", "answer": None},
+        "answer: is null, and a row of format vqa needs the answer; write it, or leave the row out",
+    ),
     ("vqa", {"image": "1", "answer": "a"}, "question: is missing; the row has image, answer: name the one with the qu"),
     ("vqa", {"image": "1", "question": "q"}, "answer: is missing; the row has image, question: name the one with the"),
     ("vqa", {"image": "1", "question": "q", "answers": []}, "answers: is an empty list; write the text"),
@@ -223,7 +235,9 @@ def test_named_column_that_is_not_there() -> None:
 
 
 def test_named_column_without_a_value() -> None:
-    with pytest.raises(BadRowError, match=r"^out: is null; write the answer, or leave the row out$"):
+    with pytest.raises(
+        BadRowError, match=r"^out: is null, and a row of format vqa needs the answer; write it, or leave the row out$"
+    ):
         parse("vqa", {"out": None, "image": "1", "question": "q"}, columns={"answer": "out"})
 
 

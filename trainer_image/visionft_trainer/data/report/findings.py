@@ -100,6 +100,12 @@ def _answers(name: str, split: SplitReport) -> Iterator[DataWarning]:
 
 
 def _pictures(name: str, split: SplitReport) -> Iterator[DataWarning]:
+    if not split.images:
+        yield _warning(
+            "NoImages",
+            f"none of the {split.rows} {name} rows has a picture. If they should, name their column in "
+            "spec.dataset.columns.image.",
+        )
     looks = split.looks
     if looks is None or looks.brightness is None or looks.contrast is None:
         return

@@ -62,7 +62,9 @@ def need(row: Mapping[str, Any], kind: ColumnKind, usual: Sequence[str], what: s
     named = getattr(context.dataset.columns, kind) if context.dataset.columns else None
     empty = named or next((name for name in usual if name in row), None)
     if empty is not None:
-        raise BadRowError(empty, f"is null; write {what}, or leave the row out")
+        raise BadRowError(
+            empty, f"is null, and a row of format {context.dataset.format} needs {what}; write it, or leave the row out"
+        )
     mend = hint(row, context.dataset.format) or (
         f"the row has {names_of(row)}: name the one with {what} in spec.dataset.columns.{kind}"
     )
@@ -80,7 +82,7 @@ def some_pictures(row: Mapping[str, Any], context: Context) -> tuple[Picture, ..
     found = need(row, "image", IMAGE_COLUMNS, "the picture", context)
     parts = _pictures(found, context)
     if not parts:
-        raise BadRowError(found.name, "is an empty list; name at least one picture")
+        raise BadRowError(found.name, "is an empty list; name at least one picture, or leave the row out")
     return parts
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 from visionft_trainer.data.rows import BadRowError, Row, Text
 from visionft_trainer.data.shapes.base import Context
-from visionft_trainer.data.shapes.fields import Column, need, object_of, one_answer, prompt, some_pictures
+from visionft_trainer.data.shapes.fields import Column, need, object_of, one_answer, pictures, prompt
 from visionft_trainer.data.shapes.turns import exchange
 
 ANSWER_COLUMNS = ("answer", "answers", "multiple_choice_answer", "response", "output", "label")
 
 
 def parse_vqa(value: Any, context: Context) -> Row:
-    """A row of pictures, question and answer. Of several answers the one given most often is learnt, and the first of
-    those given equally often. Raises `BadRowError`."""
+    """A row of question and answer, with pictures or without. Of several answers the one given most often is learnt,
+    and the first of those given equally often. Raises `BadRowError`."""
     row = object_of(value, context)
     text = majority(need(row, "answer", ANSWER_COLUMNS, "the answer", context))
-    return exchange(some_pictures(row, context), prompt(row, context), Text(text), context)
+    return exchange(pictures(row, context), prompt(row, context), Text(text), context)
 
 
 def majority(column: Column) -> str:
