@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from visionft_api.spec import EvaluationSpec
 
-from visionft_trainer.evaluation.metrics import measure
+from visionft_trainer.evaluation.metrics import Case, measure
 from visionft_trainer.families import Family
 from visionft_trainer.prepare.boxes import decode
 from visionft_trainer.prepare.collate import pad_id, prompt_batch
@@ -41,8 +41,8 @@ def evaluate(
     """Answer and measure the validation rows; `tick(done, total)` follows. The model ends in the mode it came in."""
     examples = measured_examples(prepared, spec)
     answers = generate(model, examples, prepared, spec, processor, family, tick)
-    references = [example.row.answer for example in examples]
-    return Measurement(measure(spec.metrics, references, answers), tuple(answers))
+    cases = [Case((example.row.answer,), answer) for example, answer in zip(examples, answers, strict=True)]
+    return Measurement(measure(spec.metrics, cases), tuple(answers))
 
 
 def generate(
