@@ -28,7 +28,14 @@ class Problem:
             value = json.dumps(self.value, ensure_ascii=False)
             if value not in text:
                 text = f"Invalid value: {value}: {text}"
-        return f"{self.field}: {text}" if self.field else text
+        return f"{self.field}: {self._without_name(text)}" if self.field else text
+
+    def _without_name(self, text: str) -> str:
+        """A rule's sentence names its field, as the API server needs; after the path it would stand there twice."""
+        path = self.field.split(".")
+        ends = (".".join(path[start:]) for start in range(len(path)))
+        named = next((end for end in ends if text.startswith(f"{end} ")), None)
+        return text if named is None else text.removeprefix(f"{named} ")
 
 
 class ManifestError(ValueError):

@@ -1,5 +1,6 @@
 """A workstation refuses each wrong manifest with the text that its header promises, and takes the right ones."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -29,6 +30,9 @@ def test_a_wrong_manifest_is_refused_with_field_and_mend(manifest: InvalidManife
     assert [problem.field for problem in problems] == [manifest.field]
     assert manifest.says in problems[0].message
     assert str(caught.value).startswith("wrong.yaml: ")
+    # The path is told once: "spec.training.optimizer: training.optimizer works ..." says it twice.
+    last = manifest.field.rpartition(".")[2]
+    assert not re.search(rf": (\w+\.)*{re.escape(last)} ", str(caught.value))
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.field)
