@@ -47,10 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = list(sys.argv[1:] if argv is None else argv)
         arguments = parse(words)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+        logging.getLogger(__package__).setLevel(logging.WARNING if arguments.quiet else logging.INFO)
         member = Member.from_environment(os.environ)
         if member is not None:
             member.prepare()
-        settings = Settings.from_environment(os.environ, arguments.pvc, arguments.device)
+        settings = Settings.from_environment(os.environ, arguments.pvc, getattr(arguments, "device", None))
         run_file = load(arguments.manifest)
         number = run_file.run
         call = Call(arguments, words, run_file, settings, stop, member)
@@ -131,8 +132,9 @@ def _parser() -> argparse.ArgumentParser:
             default=[],
             help="the folder that stands for a claim; may be given several times",
         )
-        one.add_argument(
-            "--device", choices=DEVICES, help="what to compute on; auto (the default) follows spec.resources.gpus"
-        )
+        if command.computes:
+            one.add_argument(
+                "--device", choices=DEVICES, help="what to compute on; auto (the default) follows spec.resources.gpus"
+            )
         one.add_argument("--quiet", action="store_true", help="no progress, only the result or the error")
     return parser

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from support.command import visionft_trainer
 from support.tiny_data import write_numbers
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, write_manifest
-from visionft_trainer import cli
 
 
 @pytest.fixture
@@ -22,17 +22,15 @@ def manifest(tmp_path: Path) -> list[str]:
     return ["estimate", str(file), "--pvc", f"{MODEL_CLAIM}={tmp_path / 'models'}", "--quiet"]
 
 
-def test_rows_that_are_there_are_measured(
-    tmp_path: Path, manifest: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rows_that_are_there_are_measured(tmp_path: Path, manifest: list[str]) -> None:
     for name in ("train.jsonl", "validation.jsonl"):
         write_numbers(tmp_path / "data", name, 6)
     figures = tmp_path / "figures.json"
-    code = cli.main(
-        [*manifest, "--pvc", f"{DATA_CLAIM}={tmp_path / 'data'}", "--gpu-memory", "24Gi", "--json", str(figures)]
+    done = visionft_trainer(
+        *manifest, "--pvc", f"{DATA_CLAIM}={tmp_path / 'data'}", "--gpu-memory", "24Gi", "--json", figures
     )
-    assert code == 0
-    assert "the 6 training rows" in capsys.readouterr().out
+    assert done.returncode == 0
+    assert "the 6 training rows" in done.stdout
     document = json.loads(figures.read_text(encoding="utf-8"))
     (gpu,) = document["gpus"]
     assert (gpu["fits"], gpu["microBatch"], gpu["accumulation"]) == (True, 16, 1)
@@ -41,16 +39,31 @@ def test_rows_that_are_there_are_measured(
     assert document["largestRow"]["patches"] == 8 * 4  # 64 x 32 pixels in patches of 8 x 8
 
 
-def test_without_rows_the_limits_are_taken_and_common_gpus_shown(
-    manifest: list[str], capsys: pytest.CaptureFixture[str]
+def test_without_rows_the_limits_are_taken_and_common_gpus_shown(manifest: list[str]) -> None:
+    done = visionft_trainer(*manifest)
+    assert done.returncode == 0
+    assert "spec.dataset's limits" in done.stdout
+    assert "claim 'data' is not mounted here" in done.stdout
+    # What is chosen is the same on each of them, and told once.
+    assert done.stdout.count("GPU with 16Gi, 24Gi, 48Gi, 80Gi, 141Gi: fits") == done.stdout.count("GPU with ") == 1
+
+
+def test_figures_on_standard_output_are_there_alone(
+    tmp_path: Path, manifest: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert cli.main(manifest) == 0
-    shown = capsys.readouterr().out
-    assert "spec.dataset's limits" in shown
-    assert "claim 'data' is not mounted here" in shown
-    assert shown.count("GPU with ") == 5
+    monkeypatch.chdir(tmp_path)
+    done = visionft_trainer(*manifest, "--json", "-")
+    assert [gpu["fits"] for gpu in json.loads(done.stdout)["gpus"]] == [True] * 5
+    assert not Path("-").exists()
 
 
-def test_a_size_that_is_none_is_refused_with_its_name(manifest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([*manifest, "--gpu-memory", "large"]) == 10
-    assert "--gpu-memory" in capsys.readouterr().err
+def test_a_size_that_is_none_is_refused_with_its_name(manifest: list[str]) -> None:
+    done = visionft_trainer(*manifest, "--gpu-memory", "large")
+    assert done.returncode == 10
+    assert "--gpu-memory" in done.stderr
+
+
+def test_device_is_refused_where_nothing_is_computed(manifest: list[str]) -> None:
+    done = visionft_trainer(*manifest, "--device", "cpu")
+    assert done.returncode == 2
+    assert "unrecognized arguments: --device" in done.stderr

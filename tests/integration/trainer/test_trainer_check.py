@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.command import Done, visionft_trainer
 from support.tiny_data import draw_number, row, write_rows
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, write_manifest
 from visionft_api.exit_codes import ExitCode
@@ -30,10 +29,9 @@ def claims(place: Path, tmp_path: Path) -> list[str]:
     return [word for claim, folder in places.items() for word in ("--pvc", f"{claim}={folder}")]
 
 
-def check(tmp_path: Path, claims: list[str], *words: str, **dataset: object) -> subprocess.CompletedProcess[str]:
+def check(tmp_path: Path, claims: list[str], *words: str, **dataset: object) -> Done:
     manifest = write_manifest(tmp_path / "tiny.json", dataset=dataset)
-    command = [sys.executable, "-m", "visionft_trainer", "check", str(manifest), *claims, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    return visionft_trainer("check", manifest, *claims, *words)
 
 
 def test_what_is_found_is_told_and_written(tmp_path: Path, claims: list[str]) -> None:
@@ -77,3 +75,12 @@ def test_bad_rows_are_refused_unless_they_are_dropped(tmp_path: Path, claims: li
     done = check(tmp_path, claims)
     assert done.returncode == ExitCode.BAD_DATASET
     assert "1 row of 22 cannot be used: row 21: image 'gone.png' does not exist" in done.stderr
+
+
+def test_report_on_standard_output_is_there_alone(
+    tmp_path: Path, claims: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = check(tmp_path, claims, "--json", "-", badRows="Drop")
+    assert json.loads(done.stdout)["kind"] == "DataReport"
+    assert not Path("-").exists()

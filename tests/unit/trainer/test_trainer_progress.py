@@ -1,6 +1,7 @@
 """What is told of a run while it runs."""
 
 import io
+import logging
 
 import pytest
 from visionft_api.status import Stage
@@ -72,6 +73,18 @@ def test_a_log_gets_a_line_now_and_then() -> None:
     assert lines[0] == "  3%  loading the base model"
     assert 3 <= len(lines) <= 5
     assert "training: step 50/100, loss 0.0200, 5 s left" in lines[-1] or "training: step" in lines[-1]
+
+
+def test_a_note_is_kept_and_logged_at_the_level_of_its_kind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    progress = Progress()
+    progress.note("It stopped early.", logging.INFO)
+    progress.note("It overfits.")
+    assert progress.snapshot.notes == ("It stopped early.", "It overfits.")
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "It stopped early."),
+        ("WARNING", "It overfits."),
+    ]
 
 
 def test_description() -> None:

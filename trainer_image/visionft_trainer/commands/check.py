@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TextIO
 
-from visionft_trainer.commands import ending
+from visionft_trainer.commands import ending, json_option
 from visionft_trainer.commands.command import Call, Command
-from visionft_trainer.errors import writing_to
 from visionft_trainer.reporting.progress import Progress
 
 DESCRIPTION = """\
@@ -26,7 +24,7 @@ EXAMPLE = """\
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's own options."""
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the whole report on the data there, as JSON")
+    json_option.add(parser, "the whole report on the data")
 
 
 def execute(call: Call) -> int:
@@ -41,15 +39,13 @@ def _check(call: Call, progress: Progress) -> ending.Outcome:
     from visionft_trainer.reporting import report
 
     found = check.check(call.run_file, call.settings, progress)
-    if call.arguments.json is not None:
-        with writing_to(call.arguments.json):
-            data_stage.write_report(call.arguments.json, found.report)
 
     def show(stream: TextIO) -> None:
         print_report(found.report, stream)
         stream.write(f"model: {found.family}\n")
 
-    return ending.Outcome(show, report.checked_message(call.run_file.run, progress.snapshot))
+    printed = json_option.shown(call.arguments.json, data_stage.report_text(found.report), show)
+    return ending.Outcome(printed, report.checked_message(call.run_file.run, progress.snapshot))
 
 
 COMMAND = Command(

@@ -40,3 +40,5 @@ class Command:
     add_options: Callable[[argparse.ArgumentParser], None]
     execute: Callable[[Call], int]
     """Gives the exit code. A failure while it works is told by it; see `ending.work`."""
+    computes: bool = True
+    """Whether it runs the model, so that it matters what it computes on."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from visionft_trainer.commands import ending
+from visionft_trainer.commands import ending, json_option
 from visionft_trainer.commands.command import Call, Command
-from visionft_trainer.errors import writing_to
 from visionft_trainer.reporting.progress import Progress
-from visionft_trainer.storage import atomic
 
 DESCRIPTION = """\
 Say how much memory the run needs on a GPU and how it would be trained there, from the manifest, the rows and the
@@ -27,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpu-memory", metavar="SIZE", help="memory of the GPU, such as 80Gi; absent: some common sizes"
     )
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as JSON, sizes in bytes")
+    json_option.add(parser, "the figures, sizes in bytes,")
 
 
 def execute(call: Call) -> int:
@@ -39,10 +36,11 @@ def _estimate(call: Call, progress: Progress) -> ending.Outcome:
     from visionft_trainer.estimate import command
 
     findings = command.estimate(call.run_file, call.settings, progress, call.arguments.gpu_memory)
-    if call.arguments.json is not None:
-        with writing_to(call.arguments.json):
-            atomic.write_text(call.arguments.json, command.to_json(findings))
-    return ending.Outcome(lambda stream: command.print_table(findings, stream))
+    return ending.Outcome(
+        json_option.shown(
+            call.arguments.json, command.to_json(findings), lambda stream: command.print_table(findings, stream)
+        )
+    )
 
 
 COMMAND = Command(
@@ -52,4 +50,5 @@ COMMAND = Command(
     EXAMPLE,
     add_options,
     execute,
+    computes=False,
 )

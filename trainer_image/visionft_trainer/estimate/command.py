@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TextIO
 
 from visionft_api.quantities import format_size, parse_size
@@ -126,15 +127,16 @@ def _rows(
 
 
 def print_table(findings: Findings, stream: TextIO) -> None:
-    """For people: each way to train, and what it needs for what."""
+    """For people: each way to train, the GPUs that it is chosen on, and what it needs for what."""
     large = findings.largest
     stream.write(
         f"{findings.family}; {findings.trained:,} numbers are trained.\n"
         f"Rows: {findings.rows}; the largest has {large.tokens:,} tokens and {large.patches:,} picture patches.\n\n"
     )
-    for fit in findings.fits:
-        needs, batching = fit.choice.needs, fit.choice.batching
-        stream.write(f"GPU with {format_size(fit.memory)}: " + ("fits" if fit.choice.fits else "does not fit") + "\n")
+    for choice, alike in groupby(findings.fits, key=lambda fit: fit.choice):
+        needs, batching = choice.needs, choice.batching
+        memories = ", ".join(format_size(fit.memory) for fit in alike)
+        stream.write(f"GPU with {memories}: " + ("fits" if choice.fits else "does not fit") + "\n")
         stream.write(
             f"  {batching.micro_batch} samples at a time, {batching.accumulation} times a step, "
             f"{'with' if batching.gradient_checkpointing else 'without'} gradient checkpointing\n"

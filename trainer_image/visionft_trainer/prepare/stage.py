@@ -79,4 +79,9 @@ def prepare(
 
 def write_report(file: Path, report: DataReport) -> None:
     """Write `data-report.json`."""
-    atomic.write_text(file, report.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
+    atomic.write_text(file, report_text(report))
+
+
+def report_text(report: DataReport) -> str:
+    """The report as JSON."""
+    return report.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"

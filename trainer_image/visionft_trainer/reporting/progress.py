@@ -154,9 +154,9 @@ class Progress:
             estimate=estimate or before.estimate,
         )
 
-    def note(self, text: str) -> None:
-        """Something happened that a person should know of; it is logged, too."""
-        log.warning("%s", text)
+    def note(self, text: str, level: int = logging.WARNING) -> None:
+        """Something happened that a person should know of; it is logged, too, a normal course as `logging.INFO`."""
+        log.log(level, "%s", text)
         self._change(notes=(*self.snapshot.notes, text))
 
     def finish(self) -> None:

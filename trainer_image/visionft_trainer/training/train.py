@@ -93,12 +93,12 @@ def train(
     if spec.training.early_stopping is not None and not trainer.stop_agreed:
         shipped = _take_best(trainer, folder, history, spec.training, steps)
     if not trainer.stop_agreed:
-        for sentence in (
-            early_stopping.account(history, spec.training, steps, total, shipped),
-            early_stopping.overfitting(history),
+        for sentence, level in (
+            (early_stopping.account(history, spec.training, steps, total, shipped), logging.INFO),
+            (early_stopping.overfitting(history), logging.WARNING),
         ):
             if sentence is not None:
-                progress.note(sentence)
+                progress.note(sentence, level)
     return Trained(steps, history, shipped, trainer.stop_agreed)
 
 
