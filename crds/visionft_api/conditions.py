@@ -59,7 +59,7 @@ class Reason(StrEnum):
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
     GATES_PASSED = "GatesPassed"
-    GATES_FAILED = "GatesFailed"
+    GATE_NOT_MET = "GateNotMet"
     BAD_CONFIG = "BadConfig"
     BAD_DATASET = "BadDataset"
     BAD_MODEL = "BadModel"

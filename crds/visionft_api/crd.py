@@ -28,6 +28,8 @@ _COLUMNS = [
     _column("Age", ".metadata.creationTimestamp", "Age of the resource.", kind="date"),
     _column("Model", ".spec.model['name','uri']", "Model that is tuned.", wide=True),
     _column("Queue", ".spec.queue.name", "Queue that the run waits in.", wide=True),
+    _column("Conclusion", ".status.evaluation.conclusion", "What tuning did, by the first metric.", wide=True),
+    _column("Metric", ".status.evaluation.display", "The first metric, before and after.", wide=True),
     _column("ETA", ".status.progress.eta", "Time to the end of the run, estimated.", wide=True),
     _column("Run", ".status.run", "Number of the run.", kind="integer", wide=True),
 ]

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from visionft_api.metrics import METRICS
+
 # Patterns are read by Go's RE2 in the API server and by Rust's regex in pydantic; keep to what both share.
 DNS_LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -33,7 +35,10 @@ MODEL_URI_PATTERN = r"^(pvc|s3|oci)://[^\s]+$"
 REPOSITORY_PATTERN = "^[a-z0-9][a-z0-9._:/-]*$"
 CRON_PATTERN = "^(@(hourly|daily|weekly|monthly)|[0-9*/,-]+( [0-9*/,-]+){4})$"
 MODULE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
-GATE_PATTERN = r"^(cer|wer|exactMatch) *(<=|<|>=|>) *[0-9]{1,3}(\.[0-9]{1,9})?([eE]-[0-9]{1,2})?$"
+GATE_PATTERN = (
+    rf"^({'|'.join(METRICS)}) *"
+    r"((<=|<|>=|>) *[0-9]{1,3}(\.[0-9]{1,9})?([eE]-[0-9]{1,2})?|[<>] *baseline)$"
+)
 
 WHAT_FITS = {
     DNS_LABEL_PATTERN: 'lower-case letters, digits and "-", such as "my-tune"',
@@ -57,7 +62,8 @@ WHAT_FITS = {
     MODEL_URI_PATTERN: 'a place such as "pvc://models/qwen2-vl-2b", or use name for a model on the hub',
     REPOSITORY_PATTERN: 'a repository such as "registry.example.com/team/model"',
     CRON_PATTERN: 'five cron fields such as "0 3 * * *", or @hourly, @daily, @weekly or @monthly',
-    GATE_PATTERN: 'a metric (cer, wer, exactMatch), an operator (<, <=, >, >=) and a number, such as "cer <= 0.05"',
+    GATE_PATTERN: f'a metric ({", ".join(METRICS)}), an operator (<, <=, >, >=) and a number, such as "cer <= 0.05"; '
+    'or < or > and the word baseline, such as "cer < baseline"',
     MODULE_NAME_PATTERN: 'the name of a module, such as "lm_head" or "embed_tokens"',
     DIGEST_PATTERN: 'a digest, "sha256:" and 64 hexadecimal digits',
 }

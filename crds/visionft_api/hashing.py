@@ -17,8 +17,9 @@ def spec_hash(spec: VisionFineTuneSpec) -> str:
 
     That is model, dataset, adapter, training, evaluation and output, the number of GPUs and nodes (they change the
     batch), the trainer's image and environment, and `runPolicy.rerun`. Left out are gates (they are held against what
-    was measured, without training anew), how often checkpoints are saved, names of Secrets (a new token trains nothing
-    new), memory, CPUs, labels, node selection, deadlines, TTL, drift and queue.
+    was measured, without training anew), how many rows the report shows, tracking, how often checkpoints are saved,
+    names of Secrets (a new token trains nothing new), memory, CPUs, labels, node selection, deadlines, TTL, drift and
+    queue.
 
     Fields at their default are left out too, so that a later version can add a field without retraining everything.
     """
@@ -27,7 +28,7 @@ def spec_hash(spec: VisionFineTuneSpec) -> str:
         "dataset": _without_defaults(spec.dataset),
         "adapter": _without_defaults(spec.adapter),
         "training": _without_defaults(spec.training, "checkpoints"),
-        "evaluation": _without_defaults(spec.evaluation, "gates"),
+        "evaluation": _without_defaults(spec.evaluation, "gates", "report_samples"),
         "output": _without_defaults(spec.output),
         "gpus": spec.resources.gpus,
         "nodes": spec.resources.nodes,

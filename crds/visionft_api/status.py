@@ -14,9 +14,13 @@ from visionft_api.timestamps import Timestamp
 MAX_HISTORY = 5
 MAX_METRICS = 32
 MAX_DATA_WARNINGS = 16
+MAX_EVALUATION_WARNINGS = 16
+MAX_ALTERNATIVES = 16
+MAX_ARTIFACTS = 16
 MAX_DROP_REASONS = 16
-MAX_DATA_MESSAGE = 512
+MAX_WARNING = 512
 """A warning is a sentence or two; the files and rows behind it are in the run's data-report.json."""
+MAX_SUMMARY = 1024
 
 
 class Phase(StrEnum):
@@ -46,6 +50,7 @@ class Stage(StrEnum):
 
 
 Verdict = Literal["Passed", "Failed", "NoGates"]
+Conclusion = Literal["Better", "Worse", "NoDifference", "PromptSuffices"]
 Text = Annotated[str, Field(max_length=2048)]
 ShortText = Annotated[str, Field(max_length=253)]
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -79,8 +84,8 @@ class Progress(ApiModel):
     last_updated: Timestamp | None = Field(default=None, description="When the trainer last reported.")
 
 
-class Evaluation(ApiModel):
-    """What was measured on the validation rows."""
+class EvaluationSummary(ApiModel):
+    """What was measured on the validation rows, in short: what the history keeps."""
 
     baseline: Metrics | None = Field(default=None, description="Metrics of the base model.")
     tuned: Metrics | None = Field(default=None, description="Metrics of the tuned model, as it is shipped.")
@@ -89,6 +94,110 @@ class Evaluation(ApiModel):
         default=None, description="Passed, Failed, or NoGates where there was nothing to meet."
     )
     samples: Count | None = Field(default=None, description="Validation rows that were measured on.")
+    conclusion: Conclusion | None = Field(
+        default=None,
+        description="What tuning did by the first metric: Better or Worse by more than chance, NoDifference, or "
+        "PromptSuffices where another prompt of the base model does as well.",
+    )
+    summary: Annotated[str, clip(MAX_SUMMARY), Field(max_length=MAX_SUMMARY)] | None = Field(
+        default=None, description="The verdict in a sentence."
+    )
+    display: ShortText | None = Field(
+        default=None, description='The first metric as it is printed, such as "cer 0.71 -> 0.05".'
+    )
+
+
+class MetricInterval(ApiModel):
+    """Where a figure lies with 95 % confidence."""
+
+    low: SignedDecimalString = Field(description="Lower end.")
+    high: SignedDecimalString = Field(description="Upper end.")
+
+
+MetricIntervals = Annotated[dict[MetricName, MetricInterval], Field(max_length=MAX_METRICS)]
+
+
+class Intervals(ApiModel):
+    """The figures' 95 % intervals, by bootstrap over the rows."""
+
+    baseline: MetricIntervals | None = Field(default=None, description="Of the base model's metrics.")
+    tuned: MetricIntervals | None = Field(default=None, description="Of the tuned model's metrics.")
+    delta: MetricIntervals | None = Field(default=None, description="Of tuned minus baseline, on the same rows.")
+
+
+class PromptMetrics(ApiModel):
+    """The base model, asked in another way."""
+
+    name: ShortText = Field(description='Which way, such as "prompt 1" or "3 examples".')
+    metrics: Metrics = Field(description="Metrics of the base model, asked so.")
+
+
+class WithoutPictures(ApiModel):
+    """One model's metrics where its pictures are of no help."""
+
+    shuffled: Metrics | None = Field(default=None, description="Each row with another row's pictures.")
+    blank: Metrics | None = Field(default=None, description="Each row with grey pictures.")
+
+
+class Reliance(ApiModel):
+    """By metric, how much better a model is with the right pictures than without; 0: it does not look at them."""
+
+    baseline: Metrics | None = Field(default=None, description="Of the base model.")
+    tuned: Metrics | None = Field(default=None, description="Of the tuned model.")
+
+
+class EffectiveRank(ApiModel):
+    """How many directions the vision features really use; a fall is a collapse."""
+
+    baseline: SignedDecimalString | None = Field(default=None, description="Of the base model.")
+    tuned: SignedDecimalString | None = Field(default=None, description="Of the tuned model.")
+
+
+class VisionEvaluation(ApiModel):
+    """Whether the models look at the pictures."""
+
+    baseline: WithoutPictures | None = Field(default=None, description="The base model.")
+    tuned: WithoutPictures | None = Field(default=None, description="The tuned model.")
+    reliance: Reliance | None = Field(default=None, description="What the right pictures are worth to each.")
+    rank: EffectiveRank | None = Field(default=None, description="Effective rank of the pooled vision features.")
+
+
+class GeneralEvaluation(ApiModel):
+    """Metrics on the general rows, which tell what was forgotten."""
+
+    baseline: Metrics | None = Field(default=None, description="Metrics of the base model.")
+    tuned: Metrics | None = Field(default=None, description="Metrics of the tuned model.")
+
+
+class StatusWarning(ApiModel):
+    """Something that a person should look at; the run goes on."""
+
+    reason: ReasonWord = Field(description="What it is, in one word that programs may rely on.")
+    message: Annotated[str, clip(MAX_WARNING), Field(max_length=MAX_WARNING)] = Field(
+        description="What was found and what to do."
+    )
+
+
+class DataWarning(StatusWarning):
+    """Something about the data that a person should look at; the run goes on."""
+
+
+class EvaluationWarning(StatusWarning):
+    """Something about the result that a person should know; it changes no verdict."""
+
+
+class Evaluation(EvaluationSummary):
+    """What was measured on the validation rows. The whole of it is judgement.json in the run's folder."""
+
+    intervals: Intervals | None = Field(default=None, description="95 % intervals of the metrics.")
+    prompts: Annotated[list[PromptMetrics], Field(max_length=MAX_ALTERNATIVES), ATOMIC] | None = Field(
+        default=None, description="The base model with other prompts and with examples."
+    )
+    vision: VisionEvaluation | None = Field(default=None, description="Whether the models look at the pictures.")
+    general: GeneralEvaluation | None = Field(default=None, description="What was forgotten.")
+    warnings: Annotated[list[EvaluationWarning], Field(max_length=MAX_EVALUATION_WARNINGS), ATOMIC] | None = Field(
+        default=None, description="What a person should know about the result."
+    )
 
 
 class Drift(ApiModel):
@@ -144,15 +253,6 @@ class SplitSummary(ApiModel):
     max_tokens: Count | None = Field(default=None, description="Tokens of the longest row, pictures included.")
 
 
-class DataWarning(ApiModel):
-    """Something about the data that a person should look at; the run goes on."""
-
-    reason: ReasonWord = Field(description="What it is, in one word that programs may rely on.")
-    message: Annotated[str, clip(MAX_DATA_MESSAGE), Field(max_length=MAX_DATA_MESSAGE)] = Field(
-        description="What was found and what to do."
-    )
-
-
 class DataSummary(ApiModel):
     """What the check of the data found. The whole report is data-report.json in the run's folder."""
 
@@ -175,7 +275,7 @@ class LastFailure(ApiModel):
     pod_name: ShortText | None = Field(default=None, description="Pod that failed.")
 
 
-Artifacts = Annotated[list[Artifact], Field(max_length=8), ATOMIC]
+Artifacts = Annotated[list[Artifact], Field(max_length=MAX_ARTIFACTS), ATOMIC]
 
 
 class HistoryEntry(ApiModel):
@@ -187,7 +287,7 @@ class HistoryEntry(ApiModel):
     reason: ShortText | None = Field(default=None, description="Why, in one word.")
     start_time: Timestamp | None = Field(default=None, description="When it started.")
     completion_time: Timestamp | None = Field(default=None, description="When it ended.")
-    evaluation: Evaluation | None = Field(default=None, description="What was measured.")
+    evaluation: EvaluationSummary | None = Field(default=None, description="What was measured.")
     artifacts: Artifacts | None = Field(default=None, description="What it left.")
 
 

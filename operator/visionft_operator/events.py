@@ -25,7 +25,7 @@ FIRST = (
     "TrainingResumed",
     "BaselineMeasured",
 )
-LAST = ("Completed", "GatesPassed", "GatesFailed", "Failed")
+LAST = ("Completed", "GatesPassed", "GateNotMet", "Failed")
 """Within a second kubectl shows events in the order of their names, so the names say what comes first and last."""
 
 

@@ -110,7 +110,7 @@ def test_a_gate_that_is_missed_fails_the_run_and_keeps_the_artifacts(lab: Team) 
         output={"merged": False},
     )
     apply(lab, manifest)
-    said = lab.wait(NAME, "Succeeded", "False", "GatesFailed", seconds=90)
+    said = lab.wait(NAME, "Succeeded", "False", "GateNotMet", seconds=90)
     assert "cer <= 0.01" in said["message"]
     assert condition(lab.status(NAME), "ArtifactReady")["status"] == "True"
     assert (lab.folder(NAME) / "adapter" / "adapter_model.safetensors").exists()

@@ -7,13 +7,23 @@ CHANGES: dict[str, dict[str, Any]] = {
     "spec.drift": {"drift": {"schedule": "@daily"}},
     "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
     "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
+    "spec.output.hub": {"output": {"hub": {"repo": "team/model", "secretRef": {"name": "hub"}}}},
+    "spec.output.mergeBase": {"output": {"merged": True, "mergeBase": "Original"}},
+    "spec.tracking": {"tracking": {"tensorboard": True}},
+    "spec.evaluation.metrics": {"evaluation": {"metrics": ["anls", "cer", "bleu"]}},
+    "spec.evaluation.gates": {"evaluation": {"gates": ["cer <= 0.5", "cer < baseline"]}},
+    "spec.evaluation.prompts": {"evaluation": {"prompts": ["Read this: {prompt}"]}},
+    "spec.evaluation.fewShot": {"evaluation": {"fewShot": 3}},
+    "spec.evaluation.general": {
+        "evaluation": {"general": {"pvc": {"claimName": "data", "path": "general.jsonl"}, "metrics": ["cer"]}}
+    },
     "spec.resources.nodes": {"resources": {"nodes": 2}},
     "spec.queue": {"queue": {"name": "team-a"}},
     "spec.profileRef": {"profileRef": {"name": "large"}},
 }
 """By the field's name in `visionft_api.support.NOT_SUPPORTED`: sections of the spec, merged into a right one."""
 
-_REPLACES = {"output": {"s3": "pvc", "oci": "pvc"}, "model": {"name": "uri"}}
+_REPLACES = {"output": {"s3": "pvc", "oci": "pvc", "hub": "pvc"}, "model": {"name": "uri"}}
 """Of a section, the field that must go where another one comes."""
 
 

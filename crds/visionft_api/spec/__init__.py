@@ -17,14 +17,15 @@ from visionft_api.spec.dataset import (
     S3Source,
 )
 from visionft_api.spec.drift import DriftSpec, DriftThresholds
-from visionft_api.spec.evaluation import EvaluationSpec
+from visionft_api.spec.evaluation import EvaluationSpec, GeneralSpec
 from visionft_api.spec.model import ModelSpec
-from visionft_api.spec.output import OciOutput, OutputSpec, PvcOutput, S3Output
+from visionft_api.spec.output import HubOutput, OciOutput, OutputSpec, PvcOutput, S3Output
 from visionft_api.spec.pod_template import EnvVar, PodTemplateSpec, Toleration
 from visionft_api.spec.queue import QueueSpec
 from visionft_api.spec.refs import ProfileRef, SecretRef
 from visionft_api.spec.resources import ResourcesSpec
 from visionft_api.spec.run_policy import RunPolicySpec
+from visionft_api.spec.tracking import MlflowSpec, TrackingSpec, WandbSpec
 from visionft_api.spec.training import CheckpointsSpec, EarlyStoppingSpec, TrainingSpec
 
 __all__ = [
@@ -39,9 +40,12 @@ __all__ = [
     "EarlyStoppingSpec",
     "EnvVar",
     "EvaluationSpec",
+    "GeneralSpec",
+    "HubOutput",
     "HubSource",
     "ImageSpec",
     "LimitsSpec",
+    "MlflowSpec",
     "ModelSpec",
     "OciOutput",
     "OutputSpec",
@@ -56,8 +60,10 @@ __all__ = [
     "S3Source",
     "SecretRef",
     "Toleration",
+    "TrackingSpec",
     "TrainingSpec",
     "VisionFineTuneSpec",
+    "WandbSpec",
 ]
 
 
@@ -73,6 +79,9 @@ class VisionFineTuneSpec(ApiModel):
     )
     drift: DriftSpec | None = Field(default=None, description="Measuring again on a schedule. Absent: never.")
     output: OutputSpec = Field(description="What a run leaves, and where.")
+    tracking: TrackingSpec = Field(
+        default_factory=TrackingSpec, description="Where curves and figures go besides status and report."
+    )
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description="What a run may use.")
     queue: QueueSpec | None = Field(default=None, description="Kueue queue that the run waits in. Absent: none.")
     pod_template: PodTemplateSpec = Field(
@@ -97,6 +106,25 @@ class VisionFineTuneSpec(ApiModel):
             holds=lambda m: m.dataset.validation is not None or m.evaluation.every is None,
             message="evaluation.every {evaluation.every} needs rows to measure on; set dataset.validation",
             at="evaluation.every",
+        ),
+        Rule(
+            cel="has(self.dataset.validation) || self.evaluation.prompts.size() == 0",
+            holds=lambda m: m.dataset.validation is not None or not m.evaluation.prompts,
+            message="evaluation.prompts need rows to measure on; set dataset.validation",
+            at="evaluation.prompts",
+        ),
+        Rule(
+            cel="has(self.dataset.validation) || self.evaluation.fewShot == 0",
+            holds=lambda m: m.dataset.validation is not None or m.evaluation.few_shot == 0,
+            message="evaluation.fewShot {evaluation.fewShot} needs rows to measure on; set dataset.validation",
+            at="evaluation.fewShot",
+        ),
+        Rule(
+            cel="has(self.dataset.validation) || !has(self.evaluation.general)",
+            holds=lambda m: m.dataset.validation is not None or m.evaluation.general is None,
+            message="evaluation.general shows what was forgotten beside what was learnt; set dataset.validation, which "
+            "shows the latter",
+            at="evaluation.general",
         ),
         Rule(
             cel="has(self.dataset.validation) || !has(self.training.earlyStopping)",
@@ -149,6 +177,13 @@ class VisionFineTuneSpec(ApiModel):
             message="output.adapter {output.adapter} cannot be kept, because adapter.method full makes no adapter; set "
             "it to false and output.merged to true",
             at="output.adapter",
+        ),
+        Rule(
+            cel="!('groundedAccuracy' in self.evaluation.metrics) || self.dataset.format == 'grounding'",
+            holds=lambda m: "groundedAccuracy" not in m.evaluation.metrics or m.dataset.format == "grounding",
+            message="evaluation.metrics names groundedAccuracy, which needs boxes, and rows of format {dataset.format} "
+            "have none; use another metric, or dataset.format grounding",
+            at="evaluation.metrics",
         ),
         Rule(
             cel="self.training.sharding != 'fsdp' || self.resources.gpus * self.resources.nodes > 1",

@@ -1,7 +1,7 @@
 """`spec.dataset`: what is learnt from, and what is measured on."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -103,7 +103,7 @@ class DataSource(ApiModel):
     http: HttpSource | None = Field(default=None, description="An archive or data file on a web server.")
     config_map: ConfigMapSource | None = Field(default=None, description="A few rows in a ConfigMap.")
 
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="[has(self.hub), has(self.pvc), has(self.s3), has(self.http), has(self.configMap)]"
             ".filter(x, x).size() == 1",
@@ -211,9 +211,35 @@ class LimitsSpec(ApiModel):
     )
 
 
-def _named(dataset: "DatasetSpec", column: str) -> str | None:
-    """The name that the manifest gives a column, None where it gives none."""
-    return None if dataset.columns is None else getattr(dataset.columns, column)
+def _named(rows: Any, column: str) -> str | None:
+    """The name that the manifest gives a column of these rows, None where it gives none."""
+    return None if rows.columns is None else getattr(rows.columns, column)
+
+
+COLUMN_RULES = (
+    Rule(
+        cel=f"!(self.format in {list(OWN_QUESTIONS)}) || !has(self.columns) || "
+        "!(has(self.columns.prompt) || has(self.columns.answer))",
+        holds=lambda m: m.format not in OWN_QUESTIONS or not (_named(m, "prompt") or _named(m, "answer")),
+        message='prompt and answer would be ignored: rows of format "{format}" are whole conversations; name the '
+        "column of the image only, or use another format",
+        at="columns",
+    ),
+    Rule(
+        cel="self.format == 'grounding' || !has(self.columns) || !has(self.columns.boxes)",
+        holds=lambda m: m.format == "grounding" or not _named(m, "boxes"),
+        message='boxes "{columns.boxes}" would be ignored: rows of format "{format}" have none; remove it, or use '
+        "format grounding",
+        at="columns",
+    ),
+    Rule(
+        cel="self.format != 'grounding' || !has(self.columns) || !has(self.columns.answer)",
+        holds=lambda m: m.format != "grounding" or not _named(m, "answer"),
+        message='answer "{columns.answer}" would be ignored: in format grounding the boxes are the answer; remove it',
+        at="columns",
+    ),
+)
+"""Of any object with `format` and `columns`."""
 
 
 def _wraps_or_not(name: str) -> Callable[["DatasetSpec"], bool]:
@@ -282,28 +308,7 @@ class DatasetSpec(ApiModel):
             "in braces where values go, or columns.prompt",
             at="format",
         ),
-        Rule(
-            cel=f"!(self.format in {list(OWN_QUESTIONS)}) || !has(self.columns) || "
-            "!(has(self.columns.prompt) || has(self.columns.answer))",
-            holds=lambda m: m.format not in OWN_QUESTIONS or not (_named(m, "prompt") or _named(m, "answer")),
-            message='prompt and answer would be ignored: rows of format "{format}" are whole conversations; name the '
-            "column of the image only, or use another format",
-            at="columns",
-        ),
-        Rule(
-            cel="self.format == 'grounding' || !has(self.columns) || !has(self.columns.boxes)",
-            holds=lambda m: m.format == "grounding" or not _named(m, "boxes"),
-            message='boxes "{columns.boxes}" would be ignored: rows of format "{format}" have none; remove it, or use '
-            "format grounding",
-            at="columns",
-        ),
-        Rule(
-            cel="self.format != 'grounding' || !has(self.columns) || !has(self.columns.answer)",
-            holds=lambda m: m.format != "grounding" or not _named(m, "answer"),
-            message='answer "{columns.answer}" would be ignored: in format grounding the boxes are the answer; remove '
-            "it",
-            at="columns",
-        ),
+        *COLUMN_RULES,
         *(
             Rule(
                 cel=f"!(self.format in {list(OWN_QUESTIONS)}) || {unset}",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from visionft_api.conditions import ConditionType, find_condition
-from visionft_api.status import MAX_HISTORY, HistoryEntry, Resolved, VisionFineTuneStatus
+from visionft_api.status import (
+    MAX_HISTORY,
+    Evaluation,
+    EvaluationSummary,
+    HistoryEntry,
+    Resolved,
+    VisionFineTuneStatus,
+)
 
 OUTCOMES = {"True": "Succeeded", "False": "Failed"}
 REPLACED = "Replaced"
@@ -32,7 +39,7 @@ def with_entry(status: VisionFineTuneStatus, now: datetime) -> list[HistoryEntry
         reason=succeeded.reason if succeeded and ended else "SpecChanged",
         start_time=status.start_time,
         completion_time=status.completion_time if ended else now,
-        evaluation=status.evaluation,
+        evaluation=_in_short(status.evaluation),
         artifacts=status.artifacts,
     )
     others = [known for known in status.history if known.run != status.run]
@@ -49,3 +56,10 @@ def begin_run(status: VisionFineTuneStatus, run: int, spec_hash: str, now: datet
         drift=status.drift,
         history=with_entry(status, now),
     )
+
+
+def _in_short(evaluation: Evaluation | None) -> EvaluationSummary | None:
+    """What stays of a run's evaluation: five whole ones would be most of the resource."""
+    if evaluation is None:
+        return None
+    return EvaluationSummary(**{name: getattr(evaluation, name) for name in EvaluationSummary.model_fields})

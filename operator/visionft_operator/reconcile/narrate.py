@@ -137,7 +137,7 @@ def _end(
     once_per = str(generation) if judged_again else ""
     if now.status == "True":
         yield Note("Normal", now.reason, now.message, run, once_per)
-    elif now.reason == Reason.GATES_FAILED:
+    elif now.reason == Reason.GATE_NOT_MET:
         yield Note("Warning", now.reason, now.message, run, once_per)
     else:
         yield Note("Warning", "Failed", f"{now.reason}: {now.message}", run, once_per)

@@ -27,7 +27,7 @@ from visionft_operator.reconcile.views import JobView, PodView
 
 VERDICTS: dict[Reason, Verdict] = {
     Reason.GATES_PASSED: "Passed",
-    Reason.GATES_FAILED: "Failed",
+    Reason.GATE_NOT_MET: "Failed",
     Reason.COMPLETED: "NoGates",
 }
 RERUN = "Then start a new run by setting spec.runPolicy.rerun to a new text."
@@ -144,7 +144,7 @@ def _judged(spec: VisionFineTuneSpec, evaluation: Evaluation | None) -> Said:
         return Said("True", Reason.GATES_PASSED, f"All gates are met: {said}. {compared}.")
     return Said(
         "False",
-        Reason.GATES_FAILED,
+        Reason.GATE_NOT_MET,
         f"The tuned model misses a gate: {said}. {compared}. The artifacts are kept. Train longer or on more rows, "
         "which starts a new run, or relax spec.evaluation.gates, which judges this one anew.",
     )

@@ -12,22 +12,33 @@ from manifests.unsupported import CHANGES, manifest_asking_for
 from sandbox.cluster import Cluster
 from visionft_api.conditions import Condition, ConditionType, Reason
 from visionft_api.manifest_yaml import dump_yaml
+from visionft_api.metrics import METRICS
 from visionft_api.parse import parse_manifest, parse_resource
 from visionft_api.status import (
     Artifact,
     DataSummary,
     DataWarning,
+    EffectiveRank,
     Estimate,
     Evaluation,
+    EvaluationSummary,
+    EvaluationWarning,
+    GeneralEvaluation,
     HistoryEntry,
+    Intervals,
     JobRef,
     LastFailure,
+    MetricInterval,
     Phase,
     Progress,
+    PromptMetrics,
+    Reliance,
     Resolved,
     SplitSummary,
     Stage,
+    VisionEvaluation,
     VisionFineTuneStatus,
+    WithoutPictures,
 )
 
 NO_FIELD = "<nil>"
@@ -91,8 +102,28 @@ def test_the_largest_manifest_is_within_the_budget_of_the_rules(api_server: ApiS
         "modulesToSave": [f"m{i:02}.{'x' * 124}" for i in range(16)],
     }
     manifest["spec"]["evaluation"] = {
-        "metrics": ["cer", "wer", "exactMatch"],
-        "gates": [f"cer <= 0.{i:09}" for i in range(8)],
+        "metrics": [name for name in METRICS if name != "groundedAccuracy"],
+        "gates": [f"relaxedAccuracy{' ' * i} >= 0.00000000{i}e-10" for i in range(7)] + ["cer < baseline"],
+        "prompts": [f"{i}{'x' * 4095}" for i in range(8)],
+        "fewShot": 8,
+        "general": {
+            "pvc": {"claimName": "c", "path": "ab" * 256},
+            "format": "grounding",
+            "columns": dict.fromkeys(("image", "prompt", "boxes"), "x" * 128),
+            "metrics": list(METRICS),
+        },
+    }
+    manifest["spec"]["output"] |= {
+        "s3": {"bucket": "b" * 63, "prefix": "x" * 512},
+        "oci": {"repository": "r" * 255},
+        "hub": {"repo": f"o/{'n' * 198}", "secretRef": {"name": "s" * 253}},
+        "merged": True,
+        "mergeBase": "Original",
+        "maxShardSize": "999999999999.999Ti",
+    }
+    manifest["spec"]["tracking"] = {
+        "mlflow": {"trackingUri": f"https://{'a' * 504}", "experiment": "x" * 256},
+        "wandb": {"project": "p" * 128, "mode": "Online", "secretRef": {"name": "s" * 253}},
     }
     text = dump_yaml(manifest)
     answer = api_server.create(text)
@@ -101,8 +132,31 @@ def test_the_largest_manifest_is_within_the_budget_of_the_rules(api_server: ApiS
 
 
 def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServer, namespace: str) -> None:
+    figures = {"cer": "0.7103"}
+    interval = {"cer": MetricInterval(low="-0.7001", high="-0.6402")}
+    summary = EvaluationSummary(
+        baseline=figures,
+        tuned={"cer": "0.0421"},
+        delta={"cer": "-0.6682"},
+        verdict="Passed",
+        samples=240,
+        conclusion="Better",
+        summary="Tuning lowers cer from 0.71 to 0.04.",
+        display="cer 0.71 -> 0.04",
+    )
+    without = WithoutPictures(shuffled=figures, blank=figures)
     evaluation = Evaluation(
-        baseline={"cer": "0.7103"}, tuned={"cer": "0.0421"}, delta={"cer": "-0.6682"}, verdict="Passed", samples=240
+        **dict(summary),
+        intervals=Intervals(baseline=interval, tuned=interval, delta=interval),
+        prompts=[PromptMetrics(name="prompt 1", metrics=figures)],
+        vision=VisionEvaluation(
+            baseline=without,
+            tuned=without,
+            reliance=Reliance(baseline=figures, tuned=figures),
+            rank=EffectiveRank(baseline="41.5", tuned="40.2"),
+        ),
+        general=GeneralEvaluation(baseline=figures, tuned=figures),
+        warnings=[EvaluationWarning(reason="VisionRelianceShrank", message="It looks less.")],
     )
     artifact = Artifact(kind="adapter", uri="pvc://results/minimal/run-1", digest=f"sha256:{'a' * 64}", size=2**40)
     status = VisionFineTuneStatus(
@@ -152,7 +206,7 @@ def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServ
         last_failure=LastFailure(
             run=1, exit_code=143, reason="Killed", message="Evicted.", time=NOON, pod_name="minimal-run-1-x"
         ),
-        history=[HistoryEntry(run=1, outcome="Failed", evaluation=evaluation, artifacts=[artifact], start_time=NOON)],
+        history=[HistoryEntry(run=1, outcome="Failed", evaluation=summary, artifacts=[artifact], start_time=NOON)],
     )
     created = api_server.create(MINIMAL, namespace, dry_run=False).body
     written = _write_status(api_server, namespace, created["metadata"]["name"], status)
@@ -163,16 +217,15 @@ def test_a_status_with_every_field_is_kept_as_it_was_written(api_server: ApiServ
 def test_the_columns_tell_the_story(api_server: ApiServer, cluster: Cluster, namespace: str) -> None:
     api_server.create(MINIMAL, namespace, dry_run=False)
     progress = Progress(percent=42, display="42%", loss="0.4312", eta="13m")
-    status = VisionFineTuneStatus(
-        phase=Phase.RUNNING, run=3, progress=progress, evaluation=Evaluation(verdict="NoGates")
-    )
+    evaluation = Evaluation(verdict="NoGates", conclusion="Better", display="cer 0.71 -> 0.05")
+    status = VisionFineTuneStatus(phase=Phase.RUNNING, run=3, progress=progress, evaluation=evaluation)
     _write_status(api_server, namespace, "minimal", status)
     narrow = cluster.kubectl("get", "vft", "-n", namespace, check=True).stdout.splitlines()
     assert narrow[0].split() == ["NAME", "PHASE", "PROGRESS", "LOSS", "VERDICT", "DRIFT", "AGE"]
     assert narrow[1].split()[:5] == ["minimal", "Running", "42%", "0.4312", "NoGates"]
     wide = cluster.kubectl("get", "ai", "-n", namespace, "-o", "wide", check=True).stdout.splitlines()
-    assert wide[0].split()[-4:] == ["MODEL", "QUEUE", "ETA", "RUN"]
-    assert wide[1].split()[-3:] == ["pvc://models/qwen2-vl-2b", "13m", "3"]
+    assert wide[0].split()[-6:] == ["MODEL", "QUEUE", "CONCLUSION", "METRIC", "ETA", "RUN"]
+    assert wide[1].split()[-7:] == ["Better", "cer", "0.71", "->", "0.05", "13m", "3"]
 
 
 def test_a_model_of_the_hub_is_shown_by_its_name(api_server: ApiServer, cluster: Cluster, namespace: str) -> None:

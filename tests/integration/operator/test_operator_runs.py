@@ -56,7 +56,7 @@ def test_the_strictest_namespace_takes_the_pod(team: Team) -> None:
 
 def test_missed_gates_are_a_result_and_not_a_crash(team: Team) -> None:
     team.apply("digits", {**QUICK, "cer": "0.2"})
-    said = team.wait("digits", "Succeeded", "False", "GatesFailed")
+    said = team.wait("digits", "Succeeded", "False", "GateNotMet")
     assert "cer 0.2 (misses cer <= 0.05)" in said["message"]
     assert len(team.pods("digits")) == 1
     assert "adapter" in team.status("digits")["artifacts"][0]["kind"]

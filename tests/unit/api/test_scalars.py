@@ -10,6 +10,7 @@ from visionft_api.durations import parse_duration
 from visionft_api.fields import SIGNED_DECIMAL_PATTERN
 from visionft_api.gates import parse_gate
 from visionft_api.locations import PvcLocation, parse_pvc_uri
+from visionft_api.metrics import METRICS
 from visionft_api.quantities import format_size, parse_cpu, parse_size
 
 
@@ -80,6 +81,8 @@ def test_floats_become_what_the_status_takes(number: float, text: str | None) ->
         ("wer<2e-1", 0.1999, 0.2),
         ("exactMatch >= 0.9", 0.9, 0.8999),
         ("exactMatch > 0", 0.001, 0.0),
+        ("fieldF1>=0.8", 0.8, 0.7999),
+        ("ciderD >= 9.5", 9.5, 9.4999),
     ],
 )
 def test_gates_decide_at_their_edge(gate: str, passing: float, failing: float) -> None:
@@ -88,7 +91,28 @@ def test_gates_decide_at_their_edge(gate: str, passing: float, failing: float) -
 
 
 @pytest.mark.parametrize(
-    "text", ["cer", "cer 0.05", "cer == 0.05", "cer =< 0.05", "bleu > 1", "0.05 >= cer", "cer <= -1"]
+    ("text", "holds", "fails"),
+    [("cer < baseline", (-0.4, -0.001), (-0.4, 0.0)), ("ciderD>baseline", (0.001, 0.4), (0.0, 0.4))],
+)
+def test_a_gate_against_the_base_model_wants_the_whole_interval(
+    text: str, holds: tuple[float, float], fails: tuple[float, float]
+) -> None:
+    gate = parse_gate(text)
+    assert gate.against_baseline
+    assert gate.beats_baseline(*holds)
+    assert not gate.beats_baseline(*fails)
+    assert str(gate) == f"{gate.metric} {gate.operator} baseline"
+    with pytest.raises(ValueError, match="decided by an interval"):
+        gate.passes(0.0)
+
+
+def test_no_metric_is_the_beginning_of_another() -> None:
+    """CEL tells a gate's metric by how the gate begins."""
+    assert [(a, b) for a in METRICS for b in METRICS if a != b and b.startswith(a)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["cer", "cer 0.05", "cer == 0.05", "cer =< 0.05", "ter > 1", "cer <= baseline", "0.05 >= cer", "cer <= -1"]
 )
 def test_what_is_no_gate(text: str) -> None:
     with pytest.raises(ValueError, match=r"a metric .*, an operator .* and a number"):

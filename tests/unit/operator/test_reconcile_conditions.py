@@ -260,7 +260,7 @@ def test_met_gates_succeed_and_show_before_and_after() -> None:
 
 def test_missed_gates_fail_the_run_but_not_the_job() -> None:
     status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(told(BAD)),))))
-    assert conditions(status)["Succeeded"] == ("False", "GatesFailed")
+    assert conditions(status)["Succeeded"] == ("False", "GateNotMet")
     assert "cer 0.09 (misses cer <= 0.05)" in message(status, "Succeeded")
     assert status.phase == "Failed"
 

@@ -84,12 +84,12 @@ def test_changed_gates_judge_a_finished_run_anew_and_train_nothing() -> None:
     plan = reconcile(stricter)
     assert not plan.before
     status = status_of(plan)
-    assert conditions(status)["Succeeded"] == ("False", "GatesFailed")
+    assert conditions(status)["Succeeded"] == ("False", "GateNotMet")
     assert "cer 0.01 (misses cer <= 0.005)" in message(status, "Succeeded")
     assert status.evaluation is not None
     assert (status.run, status.phase, status.evaluation.verdict) == (1, "Failed", "Failed")
     assert [(entry.run, entry.outcome) for entry in status.history] == [(1, "Failed")]
-    assert [note.reason for note in plan.notes] == ["GatesFailed"]
+    assert [note.reason for note in plan.notes] == ["GateNotMet"]
     settled = settle(stricter, jobs=stricter.jobs, pods=stricter.pods)
     assert reconcile(settled).status is None, "said once"
     again = status_of(reconcile(replace(settled, resource=resource(generation=3, evaluation={"gates": []}))))

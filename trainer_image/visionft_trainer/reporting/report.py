@@ -108,7 +108,7 @@ def success_message(result: Result) -> TerminationMessage:
     """The last word of a run that came to its end; a failed gate is a result too."""
     verdict = result.evaluation.verdict if result.evaluation else None
     if verdict == "Failed":
-        reason = Reason.GATES_FAILED
+        reason = Reason.GATE_NOT_MET
         missed = "; ".join(result.failed_gates)
         text = f"The run is complete, but {missed}. Train longer or on more rows, or change the gate."
     else:
