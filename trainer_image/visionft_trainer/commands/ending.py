@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -36,13 +36,12 @@ def work(call: Call, task: Callable[[Progress], Outcome], *, reports: bool = Tru
 
     `reports`: whether the operator hears of it. `resumes`: whether the same call goes on where it was interrupted.
     """
-    listeners = _listeners(call, reports=reports)
-    progress = Progress(listeners)
+    progress = Progress(_listeners(call, reports=reports))
     log = call.settings.termination_log
     try:
         outcome = task(progress)
         call.stop.ignore()  # what is done is done; the last word is not to be cut
-        _close(listeners)
+        progress.close()
         _show(outcome)
         if outcome.message is not None:
             report.write_termination(log, outcome.message)
@@ -50,8 +49,8 @@ def work(call: Call, task: Callable[[Progress], Outcome], *, reports: bool = Tru
         call.stop.ignore()
         failure = classify(error) if resumes else once(error)
         if call.member is not None:
-            call.member.tell(failure)
-        _close(listeners)
+            call.member.tell(failure, error)
+        progress.close()
         return fail(failure, log, call.run_file.run, progress, quiet=call.member is not None)
     return ExitCode.SUCCESS
 
@@ -91,11 +90,6 @@ def _listeners(call: Call, *, reports: bool) -> list[Listener]:
     if sender is not None:
         listeners.append(Reporter(sender, report.compose_report))
     return listeners
-
-
-def _close(listeners: Sequence[Listener]) -> None:
-    for listener in listeners:
-        listener.close()
 
 
 def _say(text: str) -> None:

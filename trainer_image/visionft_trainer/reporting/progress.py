@@ -85,10 +85,19 @@ class Progress:
     """Keeps the current snapshot and hands each change to the listeners."""
 
     def __init__(self, listeners: Sequence[Listener] = (), clock: Callable[[], float] = time.monotonic) -> None:
-        self._listeners = listeners
+        self._listeners = list(listeners)
         self._clock = clock
         self._recent: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW_STEPS)
         self.snapshot = Snapshot()
+
+    def listen(self, listener: Listener) -> None:
+        """A further listener, for what follows."""
+        self._listeners.append(listener)
+
+    def close(self) -> None:
+        """The run is over, well or not; every listener hears of it."""
+        for listener in self._listeners:
+            listener.close()
 
     def enter(self, stage: Stage) -> None:
         """A stage begins."""

@@ -1,0 +1,130 @@
+"""The trackers of a run that is interrupted and goes on: every step once, the result at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow_server.server import running
+from support.tiny_spec import OUTPUT_CLAIM, tiny_run
+from visionft_api.run_file import RunFile
+from visionft_api.status import Stage
+from visionft_trainer import pipeline
+from visionft_trainer.errors import Interrupted
+from visionft_trainer.reporting.progress import Progress, Snapshot
+from visionft_trainer.reporting.report import Result
+from visionft_trainer.settings import Settings
+from visionft_trainer.signals import Stop
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def mlflow() -> Iterator[str]:
+    with running() as url:
+        yield url
+
+
+class Interrupt:
+    """Asks this process to end at a step, as an eviction does."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        if snapshot.stage == Stage.TRAIN and snapshot.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGTERM, before[0])
+    signal.signal(signal.SIGINT, before[1])
+
+
+def pod(run_file: RunFile, settings: Settings, *listeners: Interrupt) -> Result:
+    stop = Stop()
+    stop.install()
+    progress = Progress(listeners)
+    try:
+        return pipeline.run(run_file, settings, progress, stop)
+    finally:
+        progress.close()
+
+
+def test_each_tracker_has_every_step_once_and_the_result(
+    mlflow: str, settings: Settings, tmp_path: Path, signals: None
+) -> None:
+    tracking = {
+        "tensorboard": True,
+        "mlflow": {"trackingUri": mlflow, "experiment": "digits"},
+        "wandb": {"project": "digits"},
+    }
+    run_file = tiny_run(tmp_path, tracking=tracking, evaluation={"visionReliance": False, "every": 3})
+    with pytest.raises(Interrupted):
+        pod(run_file, settings, Interrupt())
+    result = pod(run_file, settings)
+
+    losses = {point.step: point.loss for point in result.curve if point.loss is not None}
+    assert sorted(losses) == list(range(1, STEPS + 1))
+    assert result.evaluation is not None
+    assert result.evaluation.tuned is not None
+    cer = float(result.evaluation.tuned["cer"])
+    folder = settings.claims[OUTPUT_CLAIM] / "tiny" / "run-1" / "tracking"
+    curve = tensorboard_scalars(folder / "tensorboard", "train/loss")
+    assert [step for step, _ in curve] == sorted(losses)
+    assert dict(curve) == pytest.approx(losses)
+    assert tensorboard_scalars(folder / "tensorboard", "tuned/cer")[-1][1] == pytest.approx(cer)
+    assert wandb_steps(folder / "wandb") == list(range(1, STEPS + 1))
+    check_mlflow(mlflow, losses, cer)
+
+    pod(run_file, settings)  # the run is complete: nothing is told twice
+    check_mlflow(mlflow, losses, cer)
+
+
+def tensorboard_scalars(folder: Path, name: str) -> list[tuple[int, float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def wandb_steps(folder: Path) -> list[int]:
+    """Steps of `train/loss` in all offline runs of the folder."""
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    steps = []
+    for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
+        store = DataStore()
+        store.open_for_scan(str(file))
+        while (data := store.scan_data()) is not None:
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            items = record.history.item
+            if any(item.key == "train/loss" or "train/loss" in item.nested_key for item in items):
+                steps.append(record.history.step.num)
+    return sorted(steps)
+
+
+def check_mlflow(url: str, losses: dict[int, float], cer: float) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(url)
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "tiny-run-1"
+    assert run.data.params["training.learningRate"] == "3e-3"
+    assert run.data.metrics["tuned/cer"] == pytest.approx(cer)
+    history = {metric.step: metric.value for metric in client.get_metric_history(run.info.run_id, "train/loss")}
+    assert history == pytest.approx(losses)
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == len(losses)
+    assert "result.json" in {file.path for file in client.list_artifacts(run.info.run_id)}
