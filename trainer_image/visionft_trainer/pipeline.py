@@ -135,7 +135,7 @@ def _train(
         log.warning("%s: %s", warning.reason, warning.message)
 
     batching = plan.batching_for(
-        spec, files, train_rows, device, load.choose_dtype(device), progress, member.size if member else 1
+        spec, files, train_rows, device, load.choose_dtype(device), progress, member
     )
 
     progress.enter(Stage.LOAD)
@@ -161,7 +161,7 @@ def _train(
 
     progress.enter(Stage.ADAPT)
     model = adapt.adapt(model, spec, files.family, files.identity)
-    if spec.training.sharding == "fsdp" and team.size > 1:
+    if batching.sharded:
         sharding.shard(model, files.family, team)
 
     progress.enter(Stage.TRAIN)

@@ -10,7 +10,7 @@ from visionft_trainer.estimate.choose import choose, on_cpu, sentence
 from visionft_trainer.estimate.layers import Attention, Block, Linear, Mlp, Tower
 from visionft_trainer.estimate.memory import Model
 from visionft_trainer.estimate.sizes import RowSize, packed, worst_batch
-from visionft_trainer.estimate.tensors import Tensors
+from visionft_trainer.estimate.tensors import Shareable, Tensors
 from visionft_trainer.training.batching import Batching
 
 GIB = 2**30
@@ -33,6 +33,7 @@ MODEL = Model(
     Head(WIDTH, 128_000),
     vision_graph=False,
     tower=Tower(),
+    shareable=Shareable(weights=5 * GIB, largest=5 * GIB // 32),
 )
 ROWS = [RowSize(tokens=1500, answers=300, patches=0, images=0, pictures=0)] * 8
 

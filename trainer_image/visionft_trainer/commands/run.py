@@ -75,7 +75,7 @@ def _take_part(call: Call) -> int:
     except BaseException as error:
         call.stop.ignore()
         failure = classify(error)
-        call.member.tell(failure)
+        call.member.tell(failure, error)
         return failure.exit_code
     return ExitCode.SUCCESS
 

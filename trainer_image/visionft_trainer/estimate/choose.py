@@ -7,7 +7,7 @@ takes a time of its own, mostly for unpacking the weights, that large micro-batc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from visionft_api.quantities import format_size
 from visionft_api.spec import TrainingSpec
@@ -37,12 +37,24 @@ class Choice:
     needs: Needs
     fits: bool
     """Whether the estimate says that the memory suffices."""
+    whole: Needs | None = None
+    """What the smallest way needs with the whole model on each GPU, where `auto` shares it out because that does not
+    fit."""
+    processes: int = 1
 
 
-def choose(training: TrainingSpec, model: Model, rows: Sequence[RowSize], memory: int, processes: int = 1) -> Choice:
+def choose(
+    training: TrainingSpec,
+    model: Model,
+    rows: Sequence[RowSize],
+    memory: int,
+    processes: int = 1,
+    shardable: bool = True,
+) -> Choice:
     """What is trained on a GPU with `memory` bytes. Numbers in the spec stay as they are.
 
-    When nothing fits, it is the way that needs least, with `fits` False.
+    With `sharding: auto` the model is shared out among `processes` where no way with the whole of it fits, and it may
+    be (`shardable`). When nothing fits, it is the way that needs least, with `fits` False.
 
     Raises:
         BadConfigError: the samples of a step cannot be shared by the processes.
@@ -51,13 +63,20 @@ def choose(training: TrainingSpec, model: Model, rows: Sequence[RowSize], memory
     def weighed(batching: Batching) -> Choice:
         batch = worst_batch(rows, batching.micro_batch)
         checkpointing = batching.gradient_checkpointing
-        found = needs(model, batch, checkpointing=checkpointing, processes=processes)
-        return Choice(batching, found, fits=found.total <= USABLE * memory)
+        found = needs(model, batch, checkpointing=checkpointing, processes=processes, sharded=batching.sharded)
+        return Choice(batching, found, fits=found.total <= USABLE * memory, processes=processes)
 
-    choices = [weighed(batching) for batching in ways(training, processes)]
-    length = worst_batch(rows, 1).length
-    fitting = [choice for choice in choices if choice.fits]
-    return min(fitting, key=lambda choice: cost(choice.batching, length)) if fitting else choices[-1]
+    def best(ways: Sequence[Batching]) -> Choice:
+        choices = [weighed(batching) for batching in ways]
+        length = worst_batch(rows, 1).length
+        fitting = [choice for choice in choices if choice.fits]
+        return min(fitting, key=lambda choice: cost(choice.batching, length)) if fitting else choices[-1]
+
+    choice = best(ways(training, processes))
+    if choice.fits or training.sharding != "auto" or processes == 1 or not shardable:
+        return choice
+    shared = best([replace(way, sharded=True) for way in ways(training, processes)])
+    return replace(shared, whole=choice.needs)
 
 
 def cost(batching: Batching, length: int) -> float:
@@ -67,7 +86,8 @@ def cost(batching: Batching, length: int) -> float:
 
 
 def ways(training: TrainingSpec, processes: int) -> list[Batching]:
-    """The ways that the spec allows: large micro-batches first, the one that needs least memory last.
+    """The ways that the spec allows: large micro-batches first, the one that needs least memory last. With
+    `sharding: auto` the whole model is on each GPU.
 
     Raises:
         BadConfigError: the samples of a step cannot be shared by the processes.
@@ -79,7 +99,8 @@ def ways(training: TrainingSpec, processes: int) -> list[Batching]:
     else:
         samples = training.batch_size * training.gradient_accumulation
         sizes = [training.batch_size]
-    return [Batching(size, samples // size, again) for again in checkpointing for size in sizes]
+    sharded = training.sharding == "fsdp" and processes > 1
+    return [Batching(size, samples // size, again, sharded) for again in checkpointing for size in sizes]
 
 
 def on_cpu(training: TrainingSpec, processes: int = 1) -> Batching:
@@ -106,9 +127,20 @@ def sentence(choice: Choice, memory: int) -> str:
     how = f"{batching.micro_batch} samples at a time, {batching.accumulation} times a step, " + (
         "with gradient checkpointing" if batching.gradient_checkpointing else "without gradient checkpointing"
     )
-    need = f"about {format_size(choice.needs.total)} of the GPU's {format_size(memory)}"
-    if choice.fits:
+    room = f"the GPU's {format_size(memory)}"
+    need = f"about {format_size(choice.needs.total)} of {room}"
+    shared = f"{need} with its language layers shared out among {choice.processes} GPUs (fsdp)"
+    if choice.fits and choice.whole is None:
         return f"{how}: {need}"
+    if choice.fits and choice.whole is not None:
+        return (
+            f"spec.training.sharding: auto is fsdp here. With the whole model on each GPU training is estimated to "
+            f"take at least {format_size(choice.whole.total)} of {room}; {how}, {shared}."
+        )
+    if choice.whole is not None:
+        need = f"about {format_size(choice.whole.total)} of {room} with the whole model on each GPU and {shared}"
+    elif choice.batching.sharded:
+        need = shared
     return (
         f"{how} is estimated to take {need}, which may not suffice. Lower spec.dataset.limits.maxTokens or "
         "spec.dataset.image.maxPixels, leave spec.adapter.vision out, quantise the model, or use a larger GPU."

@@ -71,6 +71,9 @@ def estimate(run_file: RunFile, settings: Settings, progress: Progress, memory: 
     model_code.try_code(files, spec, settings)
     packing.check(spec.training, files.family)
     libraries.prepare(spec.resources, "cpu")
+    from visionft_trainer.processes import sharding
+
+    sharding.check(spec)
     with scratch_folder() as scratch:
         return _estimate(spec, files, settings, progress, scratch, sizes)
 
@@ -88,6 +91,7 @@ def _estimate(
     from visionft_trainer.estimate import choose, empty, memory
     from visionft_trainer.estimate import sizes as row_sizes
     from visionft_trainer.model import load
+    from visionft_trainer.processes import sharding
 
     processor = load.load_processor(files, spec)
     model = empty.empty_model(files, spec, torch.bfloat16)
@@ -102,7 +106,8 @@ def _estimate(
         found = row_sizes.packed(found, spec.dataset.limits.max_tokens)
     described = memory.describe(model, files.family, spec.training.optimizer)
     processes = max(spec.resources.gpus, 1) * spec.resources.nodes
-    fits = [Fit(size, choose.choose(spec.training, described, found, size, processes)) for size in sizes]
+    shardable = sharding.obstacle(spec) is None
+    fits = [Fit(size, choose.choose(spec.training, described, found, size, processes, shardable)) for size in sizes]
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     return Findings(files.family.name, trained, said, row_sizes.largest(found), fits)
 
@@ -141,6 +146,8 @@ def print_table(findings: Findings, stream: TextIO) -> None:
             f"  {batching.micro_batch} samples at a time, {batching.accumulation} times a step, "
             f"{'with' if batching.gradient_checkpointing else 'without'} gradient checkpointing\n"
         )
+        if choice.processes > 1:
+            stream.write(f"  {_place(choice)}\n")
         for name, size in _parts(needs):
             stream.write(f"  {name:<24}{format_size(size):>10}\n")
 
@@ -159,12 +166,23 @@ def to_json(findings: Findings) -> str:
                 "microBatch": fit.choice.batching.micro_batch,
                 "accumulation": fit.choice.batching.accumulation,
                 "gradientCheckpointing": fit.choice.batching.gradient_checkpointing,
+                "sharding": "fsdp" if fit.choice.batching.sharded else "ddp",
                 "bytes": {_camel(name): size for name, size in _parts(fit.choice.needs)},
             }
             for fit in findings.fits
         ],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _place(choice: Choice) -> str:
+    """Where the model lies, on several GPUs."""
+    if not choice.batching.sharded:
+        return f"the whole model on each of {choice.processes} GPUs (ddp)"
+    shared = f"language layers shared out among {choice.processes} GPUs (fsdp)"
+    if choice.whole is None:
+        return shared
+    return f"{shared}, since the whole model on each would take at least {format_size(choice.whole.total)}"
 
 
 def _parts(needs: Needs) -> list[tuple[str, int]]:
@@ -175,6 +193,8 @@ def _parts(needs: Needs) -> list[tuple[str, int]]:
         ("optimizer", needs.optimizer),
         ("activations", needs.activations.total),
         ("other processes", needs.exchange),
+        ("gathered layers", needs.gathered),
+        ("whole model at first", needs.allocated - needs.training),
         ("libraries", needs.total - needs.allocated + needs.workspace),
         ("total", needs.total),
     ]

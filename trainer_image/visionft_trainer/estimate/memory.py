@@ -8,7 +8,7 @@ from typing import Any
 from visionft_trainer.estimate.activations import Activations, Batch, Head, activations
 from visionft_trainer.estimate.layers import FULL, Block, Tower
 from visionft_trainer.estimate.reading import blocks_of, tower_of
-from visionft_trainer.estimate.tensors import Tensors, tensors_of
+from visionft_trainer.estimate.tensors import Shareable, Tensors, shareable, shared_out, tensors_of
 from visionft_trainer.families import Family
 from visionft_trainer.processes.distributed import BUCKET_ELEMENTS
 
@@ -17,6 +17,11 @@ DRIVER_BYTES = 768 * MIB
 """CUDA's context and the libraries' own buffers: outside torch's allocator, seen by nvidia-smi. Measured on an H200."""
 WORKSPACE_BYTES = 64 * MIB
 """cuBLAS's workspace, which torch's allocator holds."""
+
+GATHERED_LAYERS = 2
+"""Of FSDP2: a layer's weights, and the buffer into which those of the next one are gathered meanwhile."""
+GATHERED_GRADIENTS = 2
+"""Of FSDP2: a layer's gradients, and those of the layer before on their way to where they are added up."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,14 @@ class Needs:
     exchange: int
     """Gradients on their way to other processes."""
     workspace: int
+    gathered: int = 0
+    """Layers that are shared out, whole for the time that they run."""
+    at_first: int = 0
+    """The whole model, as it is loaded before its layers are shared out."""
 
     @property
-    def allocated(self) -> int:
-        """The highest that `torch.cuda.max_memory_allocated` shows."""
+    def training(self) -> int:
+        """What steps take."""
         return (
             self.weights
             + self.adapter
@@ -43,7 +52,13 @@ class Needs:
             + self.activations.total
             + self.exchange
             + self.workspace
+            + self.gathered
         )
+
+    @property
+    def allocated(self) -> int:
+        """The highest that `torch.cuda.max_memory_allocated` shows."""
+        return max(self.training, self.at_first)
 
     @property
     def total(self) -> int:
@@ -61,6 +76,7 @@ class Model:
     vision_graph: bool
     """Whether the vision encoder is part of the graph: some of it is trained."""
     tower: Tower
+    shareable: Shareable
 
 
 def describe(model: Any, family: Family, optimizer: str) -> Model:
@@ -74,12 +90,20 @@ def describe(model: Any, family: Family, optimizer: str) -> Model:
         Head(width, words, trained=head.weight.requires_grad),
         vision_graph=any(block.trained for block in blocks if block.region == "vision"),
         tower=tower_of(model.config),
+        shareable=shareable(model, family, optimizer),
     )
 
 
-def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1) -> Needs:
-    """What one GPU must hold for micro-batches like `batch`. Each of several processes holds the whole model."""
-    tensors = model.tensors
+def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1, sharded: bool = False) -> Needs:
+    """What one GPU must hold for micro-batches like `batch`. Each of several processes holds the whole model, or, when
+    `sharded`, its part of the language layers and all else."""
+    part, tensors, gathered, at_first = model.shareable, model.tensors, 0, 0
+    exchanged = model.tensors.gradients if processes > 1 else 0
+    if sharded:
+        tensors = shared_out(model.tensors, part, processes)
+        gathered = GATHERED_LAYERS * part.largest + GATHERED_GRADIENTS * part.largest_trained
+        at_first = model.tensors.weights + model.tensors.adapter
+        exchanged -= part.trained  # they are added up layer by layer
     return Needs(
         weights=tensors.weights,
         adapter=tensors.adapter,
@@ -93,6 +117,8 @@ def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1
             vision_graph=model.vision_graph,
             tower=model.tower,
         ),
-        exchange=min(tensors.gradients, FULL * BUCKET_ELEMENTS) if processes > 1 else 0,
+        exchange=min(exchanged, FULL * BUCKET_ELEMENTS),
         workspace=WORKSPACE_BYTES,
+        gathered=gathered,
+        at_first=at_first,
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
+
+from visionft_trainer.estimate.layers import FULL
+from visionft_trainer.families import Family
+from visionft_trainer.processes import sharding
 
 NF4_BLOCK = 64  # weights that share a scale, bitsandbytes' default
 NF4_CODE_BYTES = 16 * 4  # the 16 values of NormalFloat, kept with each layer
@@ -33,6 +37,55 @@ class Tensors:
     """The optimizer's state can leave for the CPU's memory."""
 
 
+@dataclass(frozen=True)
+class Shareable:
+    """Bytes of what `processes.sharding` shares out: the language layers, without adapters and scales."""
+
+    weights: int = 0
+    """Frozen."""
+    trained: int = 0
+    optimizer: int = 0
+    """Of what is trained of them."""
+    largest: int = 0
+    """One layer."""
+    largest_trained: int = 0
+    """What is trained of one layer."""
+
+
+def shareable(model: Any, family: Family, optimizer: str) -> Shareable:
+    """Count what could be shared out of the adapted `model`. `optimizer` is `spec.training.optimizer`."""
+    adapted = hasattr(model, "peft_config")
+    base = model.get_base_model() if adapted else model
+    found = Shareable()
+    for name in sharding.language_layers(base, family):
+        frozen, trained = _layer_bytes(base.get_submodule(name), adapted)
+        found = Shareable(
+            found.weights + frozen,
+            found.trained + sum(trained),
+            found.optimizer + optimizer_bytes((size // FULL for size in trained), optimizer),
+            max(found.largest, frozen + sum(trained)),
+            max(found.largest_trained, sum(trained)),
+        )
+    return found
+
+
+def _layer_bytes(layer: nn.Module, adapted: bool) -> tuple[int, list[int]]:
+    """Bytes of the frozen parameters of a layer, and of each trained one that is no adapter."""
+    from bitsandbytes.nn.modules import Linear4bit
+
+    frozen, trained = 0, list[int]()
+    for module in layer.modules():
+        for parameter in module.parameters(recurse=False):
+            if not parameter.requires_grad:
+                if isinstance(module, Linear4bit) and parameter is module.weight:
+                    frozen += -(-module.in_features * module.out_features // 2)
+                else:
+                    frozen += _plain(parameter)
+            elif not adapted:
+                trained.append(_plain(parameter))
+    return frozen, trained
+
+
 def tensors_of(model: Any, optimizer: str) -> Tensors:
     """Count `model`, which may lie on the meta device. `optimizer` is `spec.training.optimizer`."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -42,6 +95,21 @@ def tensors_of(model: Any, optimizer: str) -> Tensors:
         gradients=sum(_plain(parameter) for parameter in trained),
         optimizer=optimizer_bytes((math.prod(parameter.shape) for parameter in trained), optimizer),
         paged=optimizer.startswith("paged"),
+    )
+
+
+def shared_out(tensors: Tensors, part: Shareable, processes: int) -> Tensors:
+    """What stays on each of `processes` GPUs of `tensors` when `part` of them is shared out."""
+
+    def away(size: int) -> int:
+        return size - -(-size // processes)
+
+    return replace(
+        tensors,
+        weights=tensors.weights - away(part.weights),
+        adapter=tensors.adapter - away(part.trained),
+        gradients=tensors.gradients - away(part.trained),
+        optimizer=tensors.optimizer - away(part.optimizer),
     )
 
 

@@ -27,7 +27,7 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
     model = adapt.adapt(
         load.load_model(waiting.files, spec, device), spec, waiting.files.family, waiting.files.identity
     )
-    if spec.training.sharding == "fsdp":
+    if prepared.batching.sharded:
         sharding.shard(model, waiting.files.family, team)
     with stop.at_step_end():
         trained = train.train(

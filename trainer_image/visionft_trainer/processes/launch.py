@@ -3,7 +3,8 @@
 The parent computes nothing and imports no torch. Each worker is this program again with torchrun's variables (RANK,
 WORLD_SIZE, LOCAL_RANK) in its environment; one started by torchrun itself, on several machines, behaves the same. A
 worker that fails says why in a file; the parent ends the others, tells the first cause, and exits with its code. Why
-not torchrun's own agent: docs/decisions/0009-processes-of-a-run.md.
+not torchrun's own agent: docs/decisions/0009-processes-of-a-run.md. Where memory was out in the middle of a layer that
+is shared out, the parent starts all of them anew with smaller micro-batches: docs/decisions/0011-halving-with-fsdp.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from visionft_trainer.storage import atomic
 RANK, SIZE, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"  # torchrun's names
 TEAM_FOLDER = "VISIONFT_TEAM_FOLDER"
 PARENT = "VISIONFT_TEAM_PARENT"
+PROGRAM = (sys.executable, "-m", "visionft_trainer")
 PROCESSES = "VISIONFT_PROCESSES"
 MAX_PROCESSES = 16  # on one machine, as spec.resources.gpus allows
 
@@ -39,6 +41,8 @@ GRACE_SECONDS = 20.0
 PR_SET_PDEATHSIG = 1
 INTERRUPTED = (int(ExitCode.TERMINATED), 128 + signal.SIGINT)
 UNHEARD = (-signal.SIGTERM, -signal.SIGINT)  # the signal came before the worker listened for it
+HALVED_FILE = "halved.json"  # in the team's folder: what earlier processes of this run found out about memory
+WANTED_FILE = "halve.json"  # in the team's folder: what a process asks for that is out of memory
 
 
 def processes(resources: ResourcesSpec, env: Mapping[str, str], flag: int | None) -> int:
@@ -60,6 +64,35 @@ def processes(resources: ResourcesSpec, env: Mapping[str, str], flag: int | None
             "raise the other."
         )
     return number
+
+
+@dataclass(frozen=True)
+class Halved:
+    """What processes that begin again are told."""
+
+    micro_batch: int
+    """The largest that there is memory for."""
+    notes: tuple[str, ...]
+    """For people: what happened, once for each time."""
+
+    @classmethod
+    def read(cls, file: Path) -> Halved | None:
+        """None where memory was not out."""
+        if not file.exists():
+            return None
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return cls(document["micro_batch"], tuple(document["notes"]))
+
+    def write(self, file: Path) -> None:
+        atomic.write_text(file, json.dumps(asdict(self)))
+
+
+class TeamOutOfMemoryError(RuntimeError):
+    """Memory is out in one process while the others wait for it: all must begin again, in smaller micro-batches."""
+
+    def __init__(self, problem: str, halved: Halved) -> None:
+        super().__init__(problem)
+        self.halved = halved
 
 
 @dataclass(frozen=True)
@@ -95,10 +128,17 @@ class Member:
             if os.getppid() != int(parent):
                 sys.exit(ExitCode.KILLED)
 
-    def tell(self, failure: Failure) -> None:
+    @property
+    def halved(self) -> Halved | None:
+        """What earlier processes of this run found out about memory."""
+        return Halved.read(self.folder / HALVED_FILE)
+
+    def tell(self, failure: Failure, error: BaseException) -> None:
         """Leave word of how this worker failed."""
         text = json.dumps({**asdict(failure), "time": time.monotonic_ns()})
         atomic.write_text(self.folder / f"failure-{self.rank}.json", text)
+        if isinstance(error, TeamOutOfMemoryError):
+            error.halved.write(self.folder / WANTED_FILE)
 
 
 @dataclass(frozen=True)
@@ -116,26 +156,48 @@ def launch(arguments: Sequence[str], number: int) -> Cause | None:
 
     Process 0 prints and writes what a run in one process would; failures are left to the caller.
     """
-    with tempfile.TemporaryDirectory(prefix="visionft-team-") as folder:
-        workers = [_start(arguments, rank, number, Path(folder)) for rank in range(number)]
+    signals: list[int] = []
+    workers: list[subprocess.Popen[bytes]] = []
 
-        def pass_on(signum: int, _: object) -> None:
-            for worker in workers:
-                if worker.poll() is None:
-                    worker.send_signal(signum)
+    def pass_on(signum: int, _: object) -> None:
+        signals.append(signum)
+        for worker in workers:
+            if worker.poll() is None:
+                worker.send_signal(signum)
 
-        before = {signum: signal.signal(signum, pass_on) for signum in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            codes = _watch(workers)
-        finally:
-            for worker in workers:
-                if worker.poll() is None:
-                    worker.kill()
-            for worker in workers:
-                worker.wait()
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
-        return _cause(codes, Path(folder))
+    before = {signum: signal.signal(signum, pass_on) for signum in (signal.SIGTERM, signal.SIGINT)}
+    halved: Halved | None = None
+    try:
+        while True:
+            with tempfile.TemporaryDirectory(prefix="visionft-team-") as name:
+                folder = Path(name)
+                if halved is not None:
+                    halved.write(folder / HALVED_FILE)
+                cause = _work(arguments, number, folder, workers)
+                wanted = Halved.read(folder / WANTED_FILE)
+            if wanted is None or cause is None:
+                return cause
+            if signals:
+                return Cause(0, _interruption(signals[0]), silent=True)
+            halved = Halved(wanted.micro_batch, (*(halved.notes if halved else ()), *wanted.notes))
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _work(arguments: Sequence[str], number: int, folder: Path, workers: list[subprocess.Popen[bytes]]) -> Cause | None:
+    """One try in `number` processes, which are in `workers` while they run."""
+    workers.extend(_start(arguments, rank, number, folder) for rank in range(number))
+    try:
+        codes = _watch(workers, folder)
+    finally:
+        for worker in workers:
+            if worker.poll() is None:
+                worker.kill()
+        for worker in workers:
+            worker.wait()
+        workers.clear()
+    return _cause(codes, folder)
 
 
 def _start(arguments: Sequence[str], rank: int, number: int, folder: Path) -> subprocess.Popen[bytes]:
@@ -150,13 +212,15 @@ def _start(arguments: Sequence[str], rank: int, number: int, folder: Path) -> su
         PARENT: str(os.getpid()),
         "GLOO_SOCKET_IFNAME": "lo",  # all of them are on this machine
     }
-    command = [sys.executable, "-m", "visionft_trainer", *arguments]
+    command = [*PROGRAM, *arguments]
     # A session of its own: Ctrl-C goes to the parent alone, which passes it on.
     return subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
 
 
-def _watch(workers: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
+def _watch(workers: Sequence[subprocess.Popen[bytes]], folder: Path) -> list[int | None]:
     """Until all have ended, or one has failed and the others have had their time to end by themselves.
+
+    One that asks for smaller micro-batches has failed, also where it cannot end for waiting on the others' GPUs.
 
     Gives their exit codes; None for one that is still running.
     """
@@ -164,6 +228,8 @@ def _watch(workers: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
     while True:
         codes = [worker.poll() for worker in workers]
         if None not in codes or any(code not in (None, 0, *INTERRUPTED, *UNHEARD) for code in codes):
+            return codes
+        if (folder / WANTED_FILE).exists():
             return codes
         if any(code in (*INTERRUPTED, *UNHEARD) for code in codes):
             patience = patience or time.monotonic() + GRACE_SECONDS
@@ -192,6 +258,10 @@ def _silent(rank: int, number: int, code: int) -> Failure:
         mend = EXIT_CODES[ExitCode.KILLED].mend
         return Failure(ExitCode.KILLED, f"Process {rank} of {number} was killed from outside: {mend}.")
     if code in UNHEARD:
-        return classify(Interrupted(f"stopped by {signal.Signals(-code).name}", 128 - code))
+        return _interruption(-code)
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return Failure(ExitCode.TRAINER_ERROR, f"Process {rank} of {number} ended without a word ({how}). See the log.")
+
+
+def _interruption(signum: int) -> Failure:
+    return classify(Interrupted(f"stopped by {signal.Signals(signum).name}", 128 + signum))

@@ -24,12 +24,22 @@ SKIPPED = "cross_attn"  # in the name of what layers that look at pictures only 
 
 
 def check(spec: VisionFineTuneSpec) -> None:
-    """Raises `BadConfigError` for weights that cannot lie in parts."""
-    if spec.training.sharding == "fsdp" and spec.model.quantization == "int8":
-        raise BadConfigError(
-            "spec.training.sharding: fsdp; int8 weights carry scales that cannot be shared out. Set "
-            "spec.model.quantization to nf4 or none, or sharding to ddp."
+    """Raises `BadConfigError` for what cannot lie in parts."""
+    problem = obstacle(spec)
+    if spec.training.sharding == "fsdp" and problem is not None:
+        raise BadConfigError(f"spec.training.sharding: fsdp; {problem}, or sharding to ddp.")
+
+
+def obstacle(spec: VisionFineTuneSpec) -> str | None:
+    """Why the run's weights cannot lie in parts, and what to set in their place; None where they can."""
+    if spec.model.quantization == "int8":
+        return "int8 weights carry scales that cannot be shared out. Set spec.model.quantization to nf4 or none"
+    if spec.adapter.method == "full" and spec.training.optimizer != "adamw":
+        return (
+            f"the state of {spec.training.optimizer} cannot be shared out with the weights of adapter.method full. Set "
+            "spec.training.optimizer to adamw"
         )
+    return None
 
 
 def shard(model: Any, family: Family, team: Team) -> None:
@@ -71,7 +81,7 @@ def is_sharded(model: nn.Module) -> bool:
 
 def gather(model: Any, team: Team, build: Callable[[], Any]) -> Any:
     """The trained model in one piece on process 0, where `build()` makes an untrained one; all processes call it."""
-    values = weights.trainable(model)
+    values = weights.trainable(model, keep=team.leads)
     if not team.leads:
         return model
     del model

@@ -15,6 +15,10 @@ class Batching:
     """Passes whose gradients are added up to one optimiser step."""
     gradient_checkpointing: bool
     """Whether activations are computed again in the backward pass in place of being kept."""
+    sharded: bool = False
+    """Whether the language layers lie in parts on the processes (fsdp)."""
+    bound: int | None = None
+    """The largest micro-batch that there is memory for, where an earlier try of this run found that out."""
 
     @property
     def samples(self) -> int:
@@ -28,5 +32,23 @@ class Batching:
         """
         if self.micro_batch == 1:
             return None
-        smaller = next(size for size in range(self.micro_batch // 2, 0, -1) if self.samples % size == 0)
+        return self.cut_to(self.micro_batch // 2)
+
+    def cut_to(self, most: int) -> Batching:
+        """The same samples in micro-batches of at most `most`."""
+        if self.micro_batch <= most:
+            return self
+        smaller = next(size for size in range(most, 0, -1) if self.samples % size == 0)
         return replace(self, micro_batch=smaller, accumulation=self.samples // smaller)
+
+    def bounded(self, bound: int) -> Batching:
+        """The same samples in micro-batches that never grow beyond `bound`."""
+        return replace(self.cut_to(bound), bound=bound)
+
+    def instead_of(self, before: Batching, step: int) -> str:
+        """What is said when memory was out at `step` and this way to train took the place of `before`."""
+        return (
+            f"The GPU's memory was out at step {step}: from there on {self.micro_batch} samples are computed at a "
+            f"time, {self.accumulation} times a step, in place of {before.micro_batch}, {before.accumulation} times. "
+            "What is learnt is the same, a step takes longer."
+        )

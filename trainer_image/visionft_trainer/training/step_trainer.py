@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch.distributed.tensor import DTensor
@@ -22,6 +22,7 @@ from visionft_trainer.errors import writing_to
 from visionft_trainer.prepare.collate import Collator
 from visionft_trainer.processes import sharding
 from visionft_trainer.processes.distributed import Team
+from visionft_trainer.processes.launch import Halved, TeamOutOfMemoryError
 from visionft_trainer.training import checkpoints, early_stopping, optimizers, weights
 from visionft_trainer.training.batching import Batching
 from visionft_trainer.training.feed import Units, Work, answer_tokens, labels_off, step_loader
@@ -112,6 +113,7 @@ class StepTrainer(SFTTrainer):
 
         Raises:
             torch.OutOfMemoryError: with one unit at a time too.
+            TeamOutOfMemoryError: layers are shared out, so that all processes must begin again.
         """
         if not isinstance(inputs, Work):
             return self._one_pass(model, inputs, num_items_in_batch)
@@ -129,7 +131,7 @@ class StepTrainer(SFTTrainer):
                 break
             model.zero_grad()
             inputs.batches = []
-            self._halve(out_of_memory)
+            self._flow.batching = self._halved(out_of_memory)
             inputs.cut(self._flow.batching.micro_batch)
         self.stop_agreed = bool(common[2])
         team.add_gradients(self._trainable, common[3:])
@@ -143,9 +145,10 @@ class StepTrainer(SFTTrainer):
                 self._seed(work.offset + index * work.micro_batch)
                 loss += self._one_pass(model, dict(batch), tokens)
         except torch.OutOfMemoryError as error:
-            if self._sharded:  # the others wait in the middle of a layer
-                raise
-            return loss, str(error).partition("\n")[0]
+            problem = str(error).partition("\n")[0]
+            if self._sharded:
+                self._begin_again(problem)
+            return loss, problem
         return loss, None
 
     def _keep_pace(self, work: Work) -> None:
@@ -165,20 +168,25 @@ class StepTrainer(SFTTrainer):
         text = f"{self._training.seed}/{self.state.global_step}/{place}"
         torch.manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
 
-    def _halve(self, problem: str | None) -> None:
-        before = self._flow.batching
-        after = before.halved()
-        if after is None:
-            raise torch.OutOfMemoryError(problem or "another process is out of memory, with one sample at a time")
-        self._flow.batching = after
+    def _halved(self, problem: str | None) -> Batching:
+        after = self._smaller(problem)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self._flow.halved(
-            f"The GPU's memory was out at step {self.state.global_step + 1}: from there on {after.micro_batch} samples "
-            f"are computed at a time, {after.accumulation} times a step, in place of {before.micro_batch}, "
-            f"{before.accumulation} times. What is learnt is the same, a step takes longer."
-        )
+        self._flow.halved(after.instead_of(self._flow.batching, self.state.global_step + 1))
+        return after
+
+    def _begin_again(self, problem: str) -> NoReturn:
+        """The others wait in the middle of a layer, where none can be told: decision 0011."""
+        after = self._smaller(problem)
+        note = after.instead_of(self._flow.batching, self.state.global_step + 1)
+        raise TeamOutOfMemoryError(problem, Halved(after.micro_batch, (note,)))
+
+    def _smaller(self, problem: str | None) -> Batching:
+        after = self._flow.batching.halved()
+        if after is None:
+            raise torch.OutOfMemoryError(problem or "another process is out of memory, with one sample at a time")
+        return after
 
     # --- measuring ---
 
@@ -225,7 +233,9 @@ class StepTrainer(SFTTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = self._folder
         optimizer, scheduler = self._optimizer_and_scheduler()
-        values, state = weights.trainable(self._tuned), weights.gathered(optimizer.state_dict())
+        leads = self._flow.team.leads
+        values = weights.trainable(self._tuned, keep=leads)
+        state = weights.gathered(optimizer.state_dict(), keep=leads)
         if self._flow.team.leads:
             with writing_to(folder), checkpoints.writing(folder, self.state.global_step) as draft:
                 weights.write(values, draft)
@@ -242,7 +252,7 @@ class StepTrainer(SFTTrainer):
 
     def save_best(self, step: int) -> None:
         """Keep the weights that the model has now, of `step`, as the best so far."""
-        values = weights.trainable(self._tuned)
+        values = weights.trainable(self._tuned, keep=self._flow.team.leads)
         if self._flow.team.leads:
             with writing_to(self._folder), checkpoints.writing(self._folder, step, checkpoints.BEST) as draft:
                 weights.write(values, draft)
@@ -259,7 +269,8 @@ class StepTrainer(SFTTrainer):
         kept = Batching(**json.loads(file.read_text(encoding="utf-8")))
         now = self._flow.batching
         if kept.samples == now.samples:
-            self._flow.batching = replace(now, micro_batch=kept.micro_batch, accumulation=kept.accumulation)
+            same = replace(now, micro_batch=kept.micro_batch, accumulation=kept.accumulation)
+            self._flow.batching = same if now.bound is None else same.cut_to(now.bound)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         self.load_weights(Path(resume_from_checkpoint))
@@ -267,7 +278,9 @@ class StepTrainer(SFTTrainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
-        state = torch.load(Path(checkpoint) / OPTIMIZER_NAME, map_location=self.args.device, weights_only=True)
+        # What is shared out may be too much for one GPU as long as it is whole.
+        place = torch.device("cpu") if self._sharded else self.args.device
+        state = torch.load(Path(checkpoint) / OPTIMIZER_NAME, map_location=place, weights_only=True)
         optimizer, scheduler = self._optimizer_and_scheduler()
         optimizer.load_state_dict(weights.scattered(state, optimizer))
         scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))

@@ -11,13 +11,12 @@ import torch
 WEIGHTS_FILE = "trainable.safetensors"
 
 
-def trainable(model: Any) -> dict[str, torch.Tensor]:
-    """The trainable parameters by name, whole. Where they are shared out, all processes must call it together."""
-    return {
-        name: _whole(parameter.detach()).contiguous()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+def trainable(model: Any, *, keep: bool = True) -> dict[str, torch.Tensor]:
+    """The trainable parameters by name, whole. Where they are shared out, all processes must call it together; those
+    without `keep` take part, and get nothing."""
+    wanted = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    values = {name: _whole(parameter.detach(), keep) for name, parameter in wanted}
+    return {name: value.contiguous() for name, value in values.items() if value is not None}
 
 
 def write(values: Mapping[str, torch.Tensor], folder: Path) -> None:
@@ -45,13 +44,13 @@ def assign(model: Any, values: Mapping[str, torch.Tensor]) -> None:
             parameter.copy_(_like(values[name].to(parameter.device), parameter))
 
 
-def gathered(state: Any) -> Any:
-    """An optimizer's state with every tensor whole; all processes call it."""
+def gathered(state: Any, *, keep: bool = True) -> Any:
+    """An optimizer's state with every tensor whole; all processes call it, and those without `keep` get nothing."""
     if isinstance(state, dict):
-        return {key: gathered(value) for key, value in state.items()}
+        return {key: gathered(value, keep=keep) for key, value in state.items()}
     if isinstance(state, list):
-        return [gathered(value) for value in state]
-    return _whole(state)
+        return [gathered(value, keep=keep) for value in state]
+    return _whole(state, keep)
 
 
 def scattered(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -69,10 +68,14 @@ def scattered(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[s
     return {**state, "state": shared}
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: Any, keep: bool) -> Any:
+    """`value` in one piece: one that was shared out in the CPU's memory, since a GPU may not hold all of them."""
     from torch.distributed.tensor import DTensor
 
-    return value.full_tensor() if isinstance(value, DTensor) else value
+    if isinstance(value, DTensor):
+        whole = value.full_tensor()
+        return whole.cpu() if keep else None
+    return value if keep else None
 
 
 def _like(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
