@@ -14,16 +14,17 @@ from visionft_api.exit_codes import EXIT_CODES
 from visionft_api.run_file import RunFile, load_run_file
 from visionft_api.support import unsupported
 
-from visionft_trainer.commands import check, ending, estimate, export, run
-from visionft_trainer.commands.command import Call, Command
+from visionft_trainer.commands import check, ending, estimate, export, run, verify
+from visionft_trainer.commands.command import Call, Command, Tool
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.processes.launch import Member
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import DEVICES, Settings
 from visionft_trainer.signals import Stop
 
-COMMANDS: dict[str, Command] = {
-    command.name: command for command in (run.COMMAND, check.COMMAND, estimate.COMMAND, export.COMMAND)
+COMMANDS: dict[str, Command | Tool] = {
+    command.name: command
+    for command in (run.COMMAND, check.COMMAND, estimate.COMMAND, export.COMMAND, verify.COMMAND)
 }
 PROGRAM = "visionft-trainer"
 DESCRIPTION = "Fine-tune a vision-language model as a VisionFineTune manifest says: the same file that a cluster takes."
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(words)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         logging.getLogger(__package__).setLevel(logging.WARNING if arguments.quiet else logging.INFO)
+        command = COMMANDS[arguments.command]
+        if isinstance(command, Tool):
+            return command.execute(arguments)
         member = Member.from_environment(os.environ)
         if member is not None:
             member.prepare()
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_file = load(arguments.manifest)
         number = run_file.run
         call = Call(arguments, words, run_file, settings, stop, member)
-        return COMMANDS[arguments.command].execute(call)
+        return command.execute(call)
     except SystemExit:  # --help and wrong arguments
         raise
     except BaseException as error:
@@ -121,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
             epilog=f"example:\n{command.example}\n{codes}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        if isinstance(command, Tool):
+            command.add_options(one)
+            continue
         one.add_argument(
             "manifest", metavar="MANIFEST", type=Path, help="a VisionFineTune as YAML or JSON, or the run file of a pod"
         )

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from visionft_api.gates import Gate
 from visionft_api.run_file import RunFile
+from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import Artifact, Resolved, Stage
 
 from visionft_trainer import libraries
+from visionft_trainer.artifacts import publish
+from visionft_trainer.artifacts.artifact import stored
 from visionft_trainer.data import ingest
 from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
@@ -36,7 +39,7 @@ from visionft_trainer.storage.folder import RunFolder
 from visionft_trainer.storage.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
-    from visionft_trainer.artifacts.export import Artifact as WrittenArtifact
+    from visionft_trainer.artifacts.artifact import Artifact as WrittenArtifact
     from visionft_trainer.evaluation.evaluate import Measurement
     from visionft_trainer.prepare.preprocess import Prepared
 
@@ -81,8 +84,11 @@ def run(
         )
         progress.finish()
         return finished
-    with scratch_folder() as scratch:
-        return _train(run_file, settings, progress, stop, clock, place, scratch, member)
+    exported = read_result(place, place.exported)
+    if exported is None:
+        with scratch_folder() as scratch:
+            exported = _train(run_file, settings, progress, stop, clock, place, scratch, member)
+    return _leave(exported, spec, settings, progress, clock, place)
 
 
 def _train(
@@ -117,7 +123,7 @@ def _train(
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer.artifacts import export
+    from visionft_trainer.artifacts import leaving, lineage, provenance
     from visionft_trainer.estimate import plan
     from visionft_trainer.evaluation import evaluate
     from visionft_trainer.model import adapt, load
@@ -139,6 +145,7 @@ def _train(
     )
 
     progress.enter(Stage.LOAD)
+    origin = lineage.begin(run_file, place, settings, data, files, Revisions(place.sources), started)
     team = distributed.Team()
     if member is not None:
         shared.publish(
@@ -191,13 +198,12 @@ def _train(
 
     # What is measured is what ships: the merged model when one is wanted, else the adapter on its quantised base.
     progress.enter(Stage.EVALUATE)
-    written = []
-    if spec.adapter.method == "full":
-        model = export.settle(model)
-    else:
-        written.append(export.write_adapter(model, place.adapter))
-        if spec.output.merged:
-            model = export.merge(model, place.adapter)
+    shipped = leaving.ship(
+        model, spec, files, device, validation_rows or train_rows, processor, scratch.file("adapter")
+    )
+    model = shipped.model
+    if shipped.difference is not None:
+        progress.note(f"spec.output.mergeBase: Original: {shipped.difference}.")
     evaluation = None
     missed: list[str] = []
     if validation_rows is not None:
@@ -208,14 +214,16 @@ def _train(
         progress.learn(evaluation=evaluation)
 
     progress.enter(Stage.EXPORT)
-    if spec.output.merged:
-        written.append(export.write_merged(model, processor, place.merged))
-    if spec.adapter.method == "lora" and not spec.output.adapter:
-        export.remove(written.pop(0))
-    artifacts = [_status_form(artifact, place) for artifact in written]
-    progress.learn(artifacts=artifacts)
-
-    progress.enter(Stage.REPORT)
+    origin = provenance.end(origin, clock(), shippedStep=trained.shipped_step)
+    written = leaving.write(
+        shipped,
+        place.adapter if spec.output.adapter else None,
+        place.merged if spec.output.merged else None,
+        spec,
+        processor,
+        origin,
+    )
+    lineage.write(place, origin, written)
     result = Result(
         run=place.owner.run,
         spec_hash=run_file.spec_hash,
@@ -225,13 +233,37 @@ def _train(
         rows=_count_rows(prepared.report),
         evaluation=evaluation,
         failed_gates=missed,
-        artifacts=artifacts,
+        artifacts=[],
         resolved=resolved,
         data=progress.snapshot.data,
         shipped_step=trained.shipped_step,
         notes=list(progress.snapshot.notes),
         curve=curve_of(trained.history),
     )
+    # From here on a pod that comes after this one has nothing to train any more.
+    write_result(place, result, place.exported)
+    return result
+
+
+def _leave(
+    exported: Result,
+    spec: VisionFineTuneSpec,
+    settings: Settings,
+    progress: Progress,
+    clock: Callable[[], datetime],
+    place: RunFolder,
+) -> Result:
+    """Bring the artifacts to where they are wanted, and complete the run."""
+    progress.enter(Stage.EXPORT)
+    progress.learn(evaluation=exported.evaluation, resolved=exported.resolved, data=exported.data)
+    written = stored(place.artifacts)
+    on_claim = [_status_form(artifact, place) for artifact in written] if spec.output.pvc is not None else []
+    progress.learn(artifacts=on_claim)
+    artifacts = [*on_claim, *publish.publish(spec.output, place.owner.run, written, settings, progress.tick)]
+    progress.learn(artifacts=artifacts)
+
+    progress.enter(Stage.REPORT)
+    result = exported.model_copy(update={"artifacts": artifacts, "completion_time": clock()})
     write_result(place, result)
     progress.finish()
     return result

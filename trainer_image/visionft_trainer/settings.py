@@ -5,6 +5,7 @@ No path is written down anywhere else in this package.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,12 @@ class Settings:
     """Secrets of the sources of rows by name, such as TRAIN_HF_TOKEN, and those that a workstation has for all."""
     region: str = DEFAULT_REGION
     """Of S3 buckets."""
+    workspace: Path = Path(tempfile.gettempdir()) / "visionft"
+    """Where a run works that has no output claim."""
+    image: str | None = None
+    """The container image that this runs in, as provenance names it; None on a workstation."""
+    docker_config: Path | None = None
+    """A dockerconfigjson with the registries' credentials; None: that of the user, where there is one."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU exactly when the manifest asks for one."""
     termination_log: Path | None = None
@@ -55,6 +62,9 @@ class Settings:
             config_map_root=Path(env.get("VISIONFT_CONFIGMAP_ROOT") or DEFAULT_CONFIG_MAP_ROOT),
             secrets=_secrets(env),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or DEFAULT_REGION,
+            workspace=_optional_path(env, "VISIONFT_WORKSPACE") or cls.workspace,
+            image=env.get("VISIONFT_IMAGE") or None,
+            docker_config=_optional_path(env, "VISIONFT_SECRET_OUTPUT_OCI_DOCKERCONFIGJSON"),
             device=chosen,
             termination_log=_optional_path(env, "VISIONFT_TERMINATION_LOG"),
             report_url=env.get("VISIONFT_REPORT_URL") or None,

@@ -10,7 +10,9 @@ import torch
 from support.family_bench import FamilyBench
 from support.family_data import ROWS
 from support.family_reference import processor_inputs
-from visionft_trainer.artifacts import export
+from support.shipping import write_merged
+from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import merged as merging
 
 TOLERANCE = 1e-5
 
@@ -29,12 +31,12 @@ def test_shipped_model_is_the_measured_one(bench: FamilyBench, images: Path, tmp
     measured = _logits(tuned, batch)
     assert float((measured - untuned).abs().max()) > 1e-2, "the adapter does nothing"
 
-    adapter = export.write_adapter(tuned, tmp_path / "adapter")
-    _assert_equal(_logits(PeftModel.from_pretrained(base, adapter.folder).eval(), batch), measured)
+    adapter = adapters.write(tuned, tmp_path / "adapter")
+    _assert_equal(_logits(PeftModel.from_pretrained(base, adapter).eval(), batch), measured)
 
-    merged = export.merge(tuned, adapter.folder)
+    merged = merging.merge(tuned, adapter)
     _assert_equal(_logits(merged, batch), measured)
-    export.write_merged(merged, bench.processor, tmp_path / "merged")
+    write_merged(merged, bench.processor, tmp_path / "merged")
     loaded = bench.family.model_class().from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
     # Row by row: in a batch, plain transformers lets the rows of some families see one another.
     _assert_equal(torch.cat([_logits(loaded, bench.batch([number])) for number in range(len(ROWS))]), measured)

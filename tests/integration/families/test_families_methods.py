@@ -13,8 +13,11 @@ from support.family_bench import FamilyBench, adapted_modules
 from support.family_data import ROWS
 from support.family_modules import counted, golden
 from support.family_reference import gradients, plain_loss, plain_step
+from support.shipping import write_merged
 from torch import nn
-from visionft_trainer.artifacts import export
+from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import merged as merging
+from visionft_trainer.artifacts.dequantise import dequantise
 
 TOLERANCE = 1e-6
 EDGE = 5e-3
@@ -29,7 +32,7 @@ def test_dora_learns_and_ships_as_plain_peft_does(bench: FamilyBench, images: Pa
     torch.testing.assert_close(bench.step(tuned, tmp_path), loss, atol=TOLERANCE, rtol=TOLERANCE)
     _assert_same_gradients(gradients(tuned), expected)
     measured = _logits(tuned.eval(), bench)
-    merged = export.merge(tuned, export.write_adapter(tuned, tmp_path / "adapter").folder)
+    merged = merging.merge(tuned, adapters.write(tuned, tmp_path / "adapter"))
     torch.testing.assert_close(_logits(merged, bench), measured, atol=1e-5, rtol=0)
 
 
@@ -53,7 +56,7 @@ def test_full_tuning_learns_and_ships_as_plain_transformers_does(
             if parameter.grad is not None:
                 parameter -= 0.1 * parameter.grad
     measured = _logits(tuned.eval(), bench)
-    export.write_merged(export.settle(tuned), bench.processor, tmp_path / "merged")
+    write_merged(merging.settle(tuned), bench.processor, tmp_path / "merged")
     loaded = bench.family.model_class().from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
     # Row by row: in a batch, plain transformers lets the rows of some families see one another.
     alone = torch.cat([_logits(loaded, bench, [number]) for number in range(len(ROWS))])
@@ -77,12 +80,12 @@ def test_eight_bits_take_what_four_bits_take_and_ship_dequantised(bench: FamilyB
     bench.step(tuned, tmp_path)
     assert all(bool(gradient.isfinite().all()) for gradient in gradients(tuned).values())
 
-    adapter = export.write_adapter(tuned, tmp_path / "adapter").folder
+    adapter = adapters.write(tuned, tmp_path / "adapter")
     measured = _logits(tuned.eval(), bench)
     again = PeftModel.from_pretrained(bench.base_model(), adapter).eval()
     torch.testing.assert_close(_logits(again, bench), measured, atol=EDGE, rtol=0)
-    expected = PeftModel.from_pretrained(export.dequantize(bench.base_model()), adapter).eval()
-    merged = export.merge(tuned, adapter)
+    expected = PeftModel.from_pretrained(dequantise(bench.base_model()), adapter).eval()
+    merged = merging.merge(tuned, adapter)
     torch.testing.assert_close(_logits(merged, bench), _logits(expected, bench), atol=1e-5, rtol=0)
 
 

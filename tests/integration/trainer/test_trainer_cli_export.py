@@ -15,13 +15,12 @@ from support.tiny_models import TINY_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
 from visionft_api.run_file import RunFile
 from visionft_trainer import pipeline
-from visionft_trainer.artifacts import export, export_command
+from visionft_trainer.artifacts import companions, export_command, merged, sums, verify
 from visionft_trainer.artifacts.export_command import Exported, Wanted
 from visionft_trainer.errors import BadConfigError, BadModelError, StorageFailedError
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
-from visionft_trainer.storage.digest import folder_digest
 
 SECTIONS: dict[str, Any] = {"output": {"merged": True}, "training": {"checkpoints": {"every": 2, "keep": 3}}}
 FULL: dict[str, Any] = {
@@ -91,27 +90,36 @@ def bench(tmp_path: Path, place: Path, finished: Path) -> Bench:
     return Bench(tmp_path, place, finished)
 
 
-def digests(exported: Exported) -> dict[str, str]:
-    return {artifact.kind: artifact.digest for artifact in exported.artifacts}
+ABOUT = ("provenance.json", "SHA256SUMS")
 
 
-def of_run(output: Path) -> dict[str, str]:
-    return {kind: folder_digest(output / "tiny" / "run-1" / kind) for kind in ("adapter", "merged")}
+def contents(folder: Path) -> dict[str, str]:
+    """Digests of all files but those that say when and by whom the artifact was written."""
+    return {name: found for name, found in sums.of_folder(folder).items() if name not in ABOUT}
+
+
+def made(exported: Exported) -> dict[str, dict[str, str]]:
+    return {artifact.kind: contents(artifact.folder) for artifact in exported.artifacts}
+
+
+def of_run(output: Path) -> dict[str, dict[str, str]]:
+    return {kind: contents(output / "tiny" / "run-1" / kind) for kind in ("adapter", "merged")}
 
 
 def test_interrupted_run_gives_what_it_would_have_written(bench: Bench, finished: Path) -> None:
     bench.interrupt()
     exported = bench.export(adapter=True, merged=True)
     assert exported.origin == "run-1/checkpoint-6"
-    assert digests(exported) == of_run(finished)
-    assert digests(exported) == {kind: folder_digest(bench.out / kind) for kind in ("adapter", "merged")}
+    assert made(exported) == of_run(finished)
+    for artifact in exported.artifacts:
+        assert verify.verify(verify.FolderCopy(artifact.folder), artifact.digest).problem is None
 
 
 def test_an_earlier_checkpoint_by_name_and_by_path(bench: Bench, finished: Path) -> None:
-    named = digests(bench.export("run-1/checkpoint-4", adapter=True))
+    named = made(bench.export("run-1/checkpoint-4", adapter=True))
     assert named["adapter"] != of_run(finished)["adapter"]
     shutil.rmtree(bench.out)
-    assert digests(bench.export(str(bench.run / "checkpoints" / "checkpoint-4"), adapter=True)) == named
+    assert made(bench.export(str(bench.run / "checkpoints" / "checkpoint-4"), adapter=True)) == named
 
 
 def test_complete_run_is_copied_or_merged_from_its_adapter(bench: Bench, finished: Path) -> None:
@@ -119,12 +127,12 @@ def test_complete_run_is_copied_or_merged_from_its_adapter(bench: Bench, finishe
     shutil.rmtree(bench.run / "checkpoints")
     exported = bench.export(adapter=True, merged=True)
     assert exported.origin == "run-1"
-    assert digests(exported) == of_run(finished)
+    assert made(exported) == of_run(finished)
 
 
 def test_merged_alone_leaves_no_adapter(bench: Bench, finished: Path) -> None:
     bench.interrupt()
-    assert digests(bench.export(merged=True)) == {"merged": of_run(finished)["merged"]}
+    assert made(bench.export(merged=True)) == {"merged": of_run(finished)["merged"]}
     assert [path.name for path in bench.out.iterdir()] == ["merged"]
 
 
@@ -133,23 +141,24 @@ def test_full_fine_tuning(tmp_path: Path, place: Path, tmp_path_factory: pytest.
     bench = Bench(tmp_path, place, finished)
     bench.interrupt()
     exported = bench.export(merged=True, sections=FULL)
-    assert digests(exported)["merged"] == folder_digest(finished / "tiny" / "run-1" / "merged")
+    assert made(exported)["merged"] == contents(finished / "tiny" / "run-1" / "merged")
     with pytest.raises(BadConfigError, match=r"leaves no adapter\. Ask for --merged alone"):
         bench.export(adapter=True, sections=FULL)
 
 
-def test_digest_does_not_depend_on_how_was_padded_before(place: Path, tmp_path: Path) -> None:
+def test_files_do_not_depend_on_how_was_padded_before(place: Path, tmp_path: Path) -> None:
     from transformers import AutoProcessor
 
-    class Model:
-        def save_pretrained(self, folder: Path) -> None:
-            (folder / "config.json").write_text("{}")
+    def written(name: str) -> dict[str, str]:
+        (tmp_path / name).mkdir()
+        companions.write(processor, None, tmp_path / name)
+        return contents(tmp_path / name)
 
     processor: Any = AutoProcessor.from_pretrained(place / MODEL_CLAIM / "tiny")
-    plain = export.write_merged(Model(), processor, tmp_path / "plain")
+    plain = written("plain")
     processor.tokenizer.backend_tokenizer.enable_padding(length=7)
     processor.tokenizer.backend_tokenizer.enable_truncation(9)
-    assert export.write_merged(Model(), processor, tmp_path / "padded").digest == plain.digest
+    assert written("padded") == plain
 
 
 def test_a_torn_checkpoint_is_passed_over(bench: Bench) -> None:
@@ -173,14 +182,7 @@ def test_full_disk_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     bench.interrupt()
-    merge = export.merge
-
-    def merged(*arguments: Any) -> Any:
-        model = merge(*arguments)
-        monkeypatch.setattr(type(model), "save_pretrained", fails)
-        return model
-
-    monkeypatch.setattr(export, "merge", merged)
+    monkeypatch.setattr(merged, "write", lambda model, *_: fails())
     with pytest.raises(StorageFailedError, match="cannot be written"):
         bench.export(merged=True)
     assert not list(bench.out.iterdir())
@@ -260,7 +262,7 @@ def test_the_program_prints_where_and_which(bench: Bench, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("from run-1\n")
     for kind in ("adapter", "merged"):
-        assert f"{kind}: {bench.out / kind}\n  {folder_digest(bench.out / kind)}, " in done.stdout
+        assert f"{kind}: {bench.out / kind}\n  {sums.digest_of(bench.out / kind)}, " in done.stdout
     again = subprocess.run([*command, *claims], capture_output=True, text=True, env=environment)
     assert again.returncode == 10
     assert "is there already" in again.stderr

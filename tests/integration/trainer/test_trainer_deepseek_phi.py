@@ -15,7 +15,7 @@ from support.family_data import write_family_rows
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM
 from visionft_trainer import libraries
-from visionft_trainer.artifacts import export
+from visionft_trainer.artifacts import adapter as adapters
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.families import FAMILIES
 
@@ -59,9 +59,9 @@ def test_deepseeks_adapter_is_loaded_whole_by_a_plain_process(deepseek: FamilyBe
     batch = deepseek.batch([2])
     with torch.no_grad():
         measured = tuned(**batch).logits
-    adapter = export.write_adapter(tuned, tmp_path / "adapter")
+    adapter = adapters.write(tuned, tmp_path / "adapter")
     torch.save(batch, tmp_path / "batch.pt")
-    places = [deepseek.files.folder, adapter.folder, tmp_path / "batch.pt", tmp_path / "logits.pt"]
+    places = [deepseek.files.folder, adapter, tmp_path / "batch.pt", tmp_path / "logits.pt"]
     subprocess.run([sys.executable, "-c", PLAIN, *map(str, places)], check=True, capture_output=True, timeout=300)
     torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), measured, atol=1e-5, rtol=0)
 
@@ -72,7 +72,7 @@ def test_deepseeks_experts_are_neither_quantised_nor_tuned(deepseek: FamilyBench
     assert experts
     for weight in experts.values():
         assert (weight.dim(), weight.dtype, weight.requires_grad) == (3, torch.float32, False)
-    adapter = load_file(export.write_adapter(small, tmp_path / "adapter").folder / export.ADAPTER_WEIGHTS)
+    adapter = load_file(adapters.write(small, tmp_path / "adapter") / adapters.WEIGHTS)
     assert any(".shared_experts." in name for name in adapter)
     assert not any(".experts." in name for name in adapter)
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from support.shipping import write_merged
 from support.tiny_data import QUESTION, draw_number
-from visionft_trainer.artifacts import export
-from visionft_trainer.evaluation import evaluate
+from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import merged as merging
 from visionft_trainer.model import adapt
 from visionft_trainer.reporting.progress import Progress
-from visionft_trainer.storage.digest import manifest
 from visionft_trainer.training import train
 
 Build = Callable[..., Any]
@@ -57,10 +56,10 @@ def test_merged_model_is_the_measured_one(
     measured = logits(model, bench)
     assert float((measured - base).abs().max()) > 1e-2  # the adapter does something
 
-    artifact = export.write_adapter(model, tmp_path / "adapter")
-    merged = export.merge(model, artifact.folder)
+    adapter = adapters.write(model, tmp_path / "adapter")
+    merged = merging.merge(model, adapter)
     torch.testing.assert_close(logits(merged, bench), measured, atol=1e-5, rtol=0)
-    export.write_merged(merged, bench.processor, tmp_path / "merged")
+    write_merged(merged, bench.processor, tmp_path / "merged")
     loaded = AutoModelForImageTextToText.from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
     torch.testing.assert_close(logits(loaded, bench), measured, atol=1e-5, rtol=0)
     config = json.loads((tmp_path / "merged" / "config.json").read_text())
@@ -71,10 +70,8 @@ def test_merged_model_is_the_measured_one(
     text = processor.apply_chat_template(messages, add_generation_prompt=True)
     inputs = processor(text=[text], images=[draw_number("60")], return_tensors="pt")
     written = loaded.generate(**inputs, max_new_tokens=4, do_sample=False)[:, inputs["input_ids"].shape[1] :]
-    answers = evaluate.generate(
-        merged, bench.validation.examples[:1], bench.validation, bench.spec.evaluation, bench.processor, bench.family
-    )
-    assert processor.batch_decode(written, skip_special_tokens=True) == answers
+    answers = bench.answers(merged, bench.validation)
+    assert processor.batch_decode(written, skip_special_tokens=True) == answers[:1]
 
 
 def test_adapter_loads_with_plain_peft(workbench: Build, tmp_path: Path) -> None:
@@ -83,10 +80,10 @@ def test_adapter_loads_with_plain_peft(workbench: Build, tmp_path: Path) -> None
     bench = workbench()
     model = trained(bench, bench.tuned_model(), tmp_path)
     measured = logits(model, bench)
-    artifact = export.write_adapter(model, tmp_path / "adapter")
-    again = PeftModel.from_pretrained(bench.base_model(), artifact.folder)
+    adapter = adapters.write(model, tmp_path / "adapter")
+    again = PeftModel.from_pretrained(bench.base_model(), adapter)
     torch.testing.assert_close(logits(again, bench), measured, atol=1e-5, rtol=0)
-    config = json.loads((artifact.folder / "adapter_config.json").read_text())
+    config = json.loads((adapter / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "pvc://models/tiny"
 
 
@@ -95,31 +92,15 @@ def test_measuring_first_does_not_spoil_training(workbench: Build, tmp_path: Pat
     bench = workbench()
     expected = logits(trained(bench, bench.tuned_model(), tmp_path / "a"), bench)
     base = bench.base_model()
-    evaluate.evaluate(base, bench.validation, bench.spec.evaluation, bench.processor, bench.family)
+    bench.answers(base, bench.validation)
     tuned = adapt.adapt(base, bench.spec, bench.family, bench.files.identity)
     model = trained(bench, tuned, tmp_path / "b")
     assert torch.equal(logits(model, bench), expected)
-    merged = export.merge(model, export.write_adapter(model, tmp_path / "adapter").folder)
+    merged = merging.merge(model, adapters.write(model, tmp_path / "adapter"))
     torch.testing.assert_close(logits(merged, bench), expected, atol=1e-5, rtol=0)
 
 
 def test_batched_answers_equal_single_ones(workbench: Build) -> None:
     bench = workbench()
     model = bench.base_model()
-
-    def answers(size: int) -> list[str]:
-        spec = bench.spec.evaluation.model_copy(update={"batch_size": size, "max_new_tokens": 8})
-        return evaluate.generate(model, bench.train.examples, bench.train, spec, bench.processor, bench.family)
-
-    assert answers(24) == answers(1)
-
-
-def test_digest_can_be_checked_by_hand(workbench: Build, tmp_path: Path) -> None:
-    bench = workbench()
-    artifact = export.write_adapter(bench.tuned_model(), tmp_path / "adapter")
-    command = r"find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum"
-    listing = subprocess.run(["bash", "-c", command], cwd=artifact.folder, capture_output=True, text=True, check=True)
-    assert listing.stdout == manifest(artifact.folder)
-    total = subprocess.run(["sha256sum"], input=listing.stdout, capture_output=True, text=True, check=True)
-    assert artifact.digest == f"sha256:{total.stdout.split()[0]}"
-    assert artifact.size == sum(path.stat().st_size for path in artifact.folder.iterdir())
+    assert bench.answers(model, bench.train, 24, 8) == bench.answers(model, bench.train, 1, 8)

@@ -12,11 +12,13 @@ import torch
 from support.family_bench import FamilyBench, adapted_modules
 from support.family_data import ROWS, TRAIN_FILE, write_family_rows
 from support.family_reference import TURNS, gradients, plain_loss, plain_peft
+from support.shipping import write_merged
 from support.tiny_models.remote_code import DEEPSEEK_OCR, MODULE, PHI3_VISION, Ported, change
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, tiny_manifest
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_trainer import libraries
-from visionft_trainer.artifacts import export
+from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import merged as merging
 from visionft_trainer.data import ingest
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.model import load
@@ -183,9 +185,9 @@ def test_what_ships_is_what_was_measured_and_brings_its_code(bench: FamilyBench,
     batch = bench.batch()
     with torch.no_grad():
         measured = tuned(**batch).logits
-        adapter = export.write_adapter(tuned, tmp_path / "adapter")
-        merged = export.merge(tuned, adapter.folder)
-        export.write_merged(merged, bench.processor, tmp_path / "merged")
+        adapter = adapters.write(tuned, tmp_path / "adapter")
+        merged = merging.merge(tuned, adapter)
+        write_merged(merged, bench.processor, tmp_path / "merged")
         again = bench.family.model_class().from_pretrained(tmp_path / "merged", trust_remote_code=True).eval()
         torch.testing.assert_close(again(**batch).logits, measured, atol=1e-5, rtol=0)
     assert type(again).__name__ == "PortedModel"

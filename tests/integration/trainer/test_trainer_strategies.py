@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 from bitsandbytes.nn.modules import Linear8bitLt
-from visionft_trainer.artifacts import export
+from support.shipping import write_merged
+from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import merged as merging
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.evaluation import evaluate
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.training import train
 
@@ -53,17 +54,16 @@ def test_eight_bits_spare_the_vision_tower_and_the_head(workbench: Build) -> Non
 def test_eight_bit_base_trains_and_its_merged_model_is_what_ships(workbench: Build, tmp_path: Path) -> None:
     bench = workbench(model={"quantization": "int8"})
     base = bench.base_model()
-    before = evaluate.evaluate(base, bench.validation, bench.spec.evaluation, bench.processor, bench.family)
-    assert before.answers
+    assert bench.answers(base, bench.validation)
     model = bench.tuned_model()
     trained(bench, model, tmp_path / "checkpoints")
     measured = logits(model, bench)
     weight = model.get_base_model().model.language_model.layers[0].mlp.up_proj.base_layer.weight
     assert weight.dtype == torch.int8
-    merged = export.merge(model, export.write_adapter(model, tmp_path / "adapter").folder)
+    merged = merging.merge(model, adapters.write(model, tmp_path / "adapter"))
     # LLM.int8() rounds activations too: the merged model is near what was trained, and is itself what is measured.
     torch.testing.assert_close(logits(merged, bench), measured, atol=3e-2, rtol=0)
-    export.write_merged(merged, bench.processor, tmp_path / "merged")
+    write_merged(merged, bench.processor, tmp_path / "merged")
     assert "quantization_config" not in json.loads((tmp_path / "merged" / "config.json").read_text())
     torch.testing.assert_close(logits(plain(tmp_path / "merged"), bench), logits(merged, bench), atol=1e-5, rtol=0)
 
@@ -85,8 +85,8 @@ def test_full_fine_tuning_changes_the_chosen_layers_and_ships_a_plain_model(
     assert any(name.endswith(reached) for name in names)
     assert not any(name.endswith(spared) for name in names)
     assert not any("embed_tokens" in name or "lm_head" in name for name in names)
-    settled = export.settle(model)
-    export.write_merged(settled, bench.processor, tmp_path / "merged")
+    settled = merging.settle(model)
+    write_merged(settled, bench.processor, tmp_path / "merged")
     assert torch.equal(logits(plain(tmp_path / "merged"), bench), logits(settled, bench))
 
 
@@ -128,12 +128,12 @@ def test_modules_to_save_are_trained_whole_and_ship_with_the_adapter(
     head = model.get_base_model().lm_head
     assert not torch.equal(head.modules_to_save["default"].weight, head.original_module.weight)
     measured = logits(model, bench)
-    artifact = export.write_adapter(model, tmp_path / "adapter")
-    again = PeftModel.from_pretrained(bench.base_model(), artifact.folder)
+    adapter = adapters.write(model, tmp_path / "adapter")
+    again = PeftModel.from_pretrained(bench.base_model(), adapter)
     torch.testing.assert_close(logits(again, bench), measured, atol=1e-5, rtol=0)
-    merged = export.merge(model, artifact.folder)
+    merged = merging.merge(model, adapter)
     torch.testing.assert_close(logits(merged, bench), measured, atol=1e-5, rtol=0)
-    export.write_merged(merged, bench.processor, tmp_path / "merged")
+    write_merged(merged, bench.processor, tmp_path / "merged")
     torch.testing.assert_close(logits(plain(tmp_path / "merged"), bench), measured, atol=1e-5, rtol=0)
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from support.shipping import write_merged
 from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
 from visionft_trainer import pipeline
-from visionft_trainer.artifacts import export
+from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import merged as merging
 from visionft_trainer.errors import BadConfigError, BadDatasetError, StorageFailedError
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
@@ -92,11 +94,11 @@ def test_full_disk_while_artifacts_are_written(workbench: Build, tmp_path: Path)
     bench = workbench(model={"quantization": "none"})
     model = bench.tuned_model()
     with largest_file(20_000), pytest.raises(StorageFailedError, match="adapter cannot be written"):
-        export.write_adapter(model, tmp_path / "adapter")
-    adapter = export.write_adapter(model, tmp_path / "adapter")
-    merged = export.merge(model, adapter.folder)
+        adapters.write(model, tmp_path / "adapter")
+    adapter = adapters.write(model, tmp_path / "adapter")
+    merged = merging.merge(model, adapter)
     with largest_file(300_000), pytest.raises(StorageFailedError, match="merged cannot be written"):
-        export.write_merged(merged, bench.processor, tmp_path / "merged")
+        write_merged(merged, bench.processor, tmp_path / "merged")
     assert [path.name for path in tmp_path.iterdir() if path.is_dir() and path.name != OUTPUT_CLAIM] == ["adapter"]
 
 

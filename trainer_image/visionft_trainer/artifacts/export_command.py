@@ -20,20 +20,20 @@ from visionft_api.status import Stage
 
 from visionft_trainer import libraries
 from visionft_trainer.errors import BadConfigError, BadModelError, StorageFailedError, writing_to
-from visionft_trainer.pipeline import read_resolved
+from visionft_trainer.pipeline import now, read_resolved
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.reporting.report import read_result
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
-from visionft_trainer.sources import model_code, places
+from visionft_trainer.sources import model_code
 from visionft_trainer.sources.model_files import ModelFiles
-from visionft_trainer.storage.digest import folder_digest, folder_size
-from visionft_trainer.storage.folder import OWNER_FILE, RUN_PREFIX, Owner, RunFolder, read_owner
+from visionft_trainer.storage import atomic
+from visionft_trainer.storage.folder import OWNER_FILE, RUN_PREFIX, Owner, RunFolder, place_of, read_owner
 from visionft_trainer.storage.scratch import scratch_folder
 from visionft_trainer.training import checkpoints
 
 if TYPE_CHECKING:
-    from visionft_trainer.artifacts.export import Artifact
+    from visionft_trainer.artifacts.artifact import Artifact
 
 NAME = re.compile(rf"({RUN_PREFIX}\d+)(?:/({checkpoints.CHECKPOINT}-\d+))?/?")
 
@@ -87,7 +87,7 @@ def export(run_file: RunFile, settings: Settings, progress: Progress, where: str
     if all(kind in stored for kind in kinds):
         progress.enter(Stage.EXPORT)
         return Exported(origin.name, [_copy(origin.run, kind, wanted.out) for kind in kinds])
-    return Exported(origin.name, _make(spec, settings, progress, origin, stored.get("adapter"), wanted))
+    return Exported(origin.name, _make(run_file, settings, progress, origin, stored.get("adapter"), wanted))
 
 
 def find(run_file: RunFile, settings: Settings, where: str | None, wanted: Wanted) -> Origin:
@@ -101,7 +101,7 @@ def find(run_file: RunFile, settings: Settings, where: str | None, wanted: Wante
         checkpoint = path if path.name.startswith(f"{checkpoints.CHECKPOINT}-") else None
         run = _run_in(path.parent.parent if checkpoint else path, f"--from {where}")
         return _origin(run, checkpoint, run_file, wanted)
-    base = _output(run_file, settings)
+    _, base, _ = place_of(run_file, settings)
     if where is None:
         return _origin(_latest(base, run_file), None, run_file, wanted)
     match = NAME.fullmatch(where)
@@ -120,15 +120,6 @@ def _check(spec: VisionFineTuneSpec, wanted: Wanted) -> None:
             raise BadConfigError(
                 f"--out {wanted.out}: {kind} is there already. Choose another folder, or remove {wanted.out / kind}."
             )
-
-
-def _output(run_file: RunFile, settings: Settings) -> Path:
-    """The folder that holds the runs."""
-    pvc = run_file.spec.output.pvc
-    if pvc is None:
-        raise BadConfigError("spec.output: this version writes to a pvc only. Set spec.output.pvc.")
-    within = (pvc.path or run_file.metadata.name).strip("/")
-    return places.in_claim(settings, pvc.claim_name, within, "spec.output.pvc.path")
 
 
 def _latest(base: Path, run_file: RunFile) -> RunFolder:
@@ -191,25 +182,24 @@ def _check_same(owner: Owner, checkpoint: Path, run_file: RunFile) -> None:
 
 def _copy(run: RunFolder, kind: Any, out: Path) -> Artifact:
     """What the run has written, whole or not at all."""
-    from visionft_trainer.artifacts.export import Artifact
-    from visionft_trainer.storage import atomic
+    from visionft_trainer.artifacts import artifact, verify
 
-    result = read_result(run)
-    known = {artifact.kind: artifact.digest for artifact in result.artifacts} if result else {}
+    result = read_result(run) or read_result(run, run.exported)
+    known = {each.kind: each.digest for each in result.artifacts} if result else {}
     target = out / kind
     with writing_to(target), atomic.new_folder(target) as draft:
         shutil.copytree(run.path / kind, draft, dirs_exist_ok=True)
-        digest = folder_digest(draft)
-        if digest != known.get(kind, digest):
+        problem = verify.verify(verify.FolderCopy(draft), known.get(kind)).problem
+        if problem is not None:
             raise StorageFailedError(
-                f"{run.path / kind} is not as the run wrote it ({digest}, and its result.json says {known[kind]}). "
-                "Export from a checkpoint: --from RUN/checkpoint-STEP."
+                f"{run.path / kind} is not as the run wrote it ({problem.file}: {problem.detail}). Export from a "
+                "checkpoint: --from RUN/checkpoint-STEP."
             )
-    return Artifact(kind, target, digest, folder_size(target))
+    return artifact.read(kind, target)
 
 
 def _make(
-    spec: VisionFineTuneSpec,
+    run_file: RunFile,
     settings: Settings,
     progress: Progress,
     origin: Origin,
@@ -217,13 +207,15 @@ def _make(
     wanted: Wanted,
 ) -> list[Artifact]:
     """The artifacts from the base model and the trained weights."""
+    spec = run_file.spec
     begun = read_resolved(origin.run)
     files = model_source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
     model_code.try_code(files, spec, settings)
     if adapter is not None:
         _check_base(adapter, files)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer.artifacts import export
+    from visionft_trainer.artifacts import leaving, lineage, merged, provenance
+    from visionft_trainer.artifacts import adapter as adapters
     from visionft_trainer.model import adapt, load
     from visionft_trainer.training import weights
 
@@ -238,24 +230,27 @@ def _make(
     elif adapter is not None:
         _check_names(adapter, tuned, origin.name, files)
     progress.enter(Stage.EXPORT)
-    if spec.adapter.method == "full":
-        return [export.write_merged(export.settle(tuned), processor, wanted.out / "merged")]
-    written: list[Artifact] = []
-    with scratch_folder() as scratch:
-        source = adapter
-        if wanted.adapter and adapter is not None:
-            written.append(_copy(origin.run, "adapter", wanted.out))
-        elif source is None:
-            place = wanted.out / "adapter" if wanted.adapter else scratch.file("adapter")
-            made = export.write_adapter(tuned, place)
-            source = made.folder
-            written += [made] if wanted.adapter else []
-        if wanted.merged:
-            assert source is not None
-            with _fitting(origin.name, files):
-                merged = export.merge(tuned, source)
-            written.append(export.write_merged(merged, processor, wanted.out / "merged"))
-    return written
+    made_from = lineage.read(origin.run) or provenance.begin(
+        run_file, origin.run.owner.run, now(), [lineage.model_of(files)]
+    )
+    made_from = provenance.end(made_from, now(), exportedFrom=origin.name)
+    with scratch_folder() as scratch, _fitting(origin.name, files):
+        if spec.adapter.method == "full":
+            shipped = leaving.Shipped(merged.settle(tuned), None)
+        else:
+            source = adapter or adapters.write(tuned, scratch.file("adapter"))
+            shipped = leaving.Shipped(tuned, source)
+            if wanted.merged:
+                shipped = leaving.merge(tuned, spec, files, device, None, processor, source)
+        copied = [_copy(origin.run, "adapter", wanted.out)] if wanted.adapter and adapter is not None else []
+        return copied + leaving.write(
+            shipped,
+            wanted.out / "adapter" if wanted.adapter and not copied else None,
+            wanted.out / "merged" if wanted.merged else None,
+            spec,
+            processor,
+            made_from,
+        )
 
 
 def _check_base(adapter: Path, files: ModelFiles) -> None:
@@ -274,10 +269,10 @@ def _check_names(adapter: Path, tuned: Any, name: str, files: ModelFiles) -> Non
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    from visionft_trainer.artifacts.export import ADAPTER_WEIGHTS
+    from visionft_trainer.artifacts.adapter import WEIGHTS
 
     expected = {files.family.adapter_key(key) for key in get_peft_model_state_dict(tuned, save_embedding_layers=False)}
-    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as stored:
+    with safe_open(adapter / WEIGHTS, framework="pt") as stored:
         found = set(stored.keys())
     odd = sorted(found ^ expected)
     if odd:

@@ -28,6 +28,19 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A command that takes no manifest, and neither claims nor a device: it has all its options itself."""
+
+    name: str
+    summary: str
+    description: str
+    example: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    execute: Callable[[argparse.Namespace], int]
+    """Gives the exit code. Raises `RunError` where it fails."""
+
+
+@dataclass(frozen=True)
 class Command:
     """A line of `visionft-trainer --help`, and a page of its own."""
 

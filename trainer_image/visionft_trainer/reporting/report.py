@@ -67,19 +67,20 @@ class Result(ApiModel):
     curve: list[CurvePoint]
 
 
-def read_result(place: RunFolder) -> Result | None:
-    """The result of this run and spec, when it is complete."""
+def read_result(place: RunFolder, file: Path | None = None) -> Result | None:
+    """The result of this run and spec, when it is complete; that in `file`, where one is named."""
     try:
-        result = Result.model_validate_json(place.result.read_bytes())
+        result = Result.model_validate_json((file or place.result).read_bytes())
     except (OSError, ValidationError):
         return None
     return result if (result.run, result.spec_hash) == (place.owner.run, place.owner.spec_hash) else None
 
 
-def write_result(place: RunFolder, result: Result) -> None:
-    """Complete the run. Raises `StorageFailedError`."""
-    with writing_to(place.result):
-        atomic.write_text(place.result, result.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
+def write_result(place: RunFolder, result: Result, file: Path | None = None) -> None:
+    """Complete the run, or only write `file`, where one is named. Raises `StorageFailedError`."""
+    file = file or place.result
+    with writing_to(file):
+        atomic.write_text(file, result.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
 
 
 def curve_of(history: Sequence[dict[str, Any]]) -> list[CurvePoint]:

@@ -1,15 +1,18 @@
 """The folder that a run writes into, and whose it is.
 
-<output.pvc.path, or the resource's name>/run-N/
+<output.pvc.path, or the resource's name>/run-N/     (without output.pvc: VISIONFT_WORKSPACE/NAME/run-N/)
     owner.json      which resource and run this is; another resource is refused
     resolved.json   the model revision and the data that the run began with; a later pod goes on with the same
     data-report.json  what was found in the data, before the model is loaded
     sources.json    the commits of the hub's data sets that the run began with
-    baseline.json   how the base model answers; measured once, also when the run is interrupted
+    provenance.json what the artifacts are made from
+    measured/       how the models answer; asked once, also when the run is interrupted
     checkpoints/    what an interrupted run resumes from
     adapter/        the LoRA weights           } each written whole
     merged/         the model with them merged }
+    exported.json   the result, but for where else the artifacts are brought to; a later pod trains nothing any more
     answers.jsonl   reference, base model's and tuned model's answer of each measured row
+    judgement.json  every figure with its interval, and what follows from them
     result.json     written last: the run is complete
 
 A resource that was deleted and applied again is another one of the same name. What the first one left stays where it
@@ -22,7 +25,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from visionft_api.run_file import RunFile
 
@@ -58,6 +61,7 @@ class RunFolder:
     path: Path
     owner: Owner
     claim_name: str
+    """Empty where the run has no claim to write to."""
     path_in_claim: str
     """Of this folder, for `pvc://` URIs."""
 
@@ -75,6 +79,21 @@ class RunFolder:
     def merged(self) -> Path:
         """Folder of the merged model."""
         return self.path / "merged"
+
+    @property
+    def artifacts(self) -> dict[Literal["adapter", "merged"], Path]:
+        """Folders of the artifacts, whether they are there or not."""
+        return {"adapter": self.adapter, "merged": self.merged}
+
+    @property
+    def provenance(self) -> Path:
+        """File of what the artifacts are made from."""
+        return self.path / "provenance.json"
+
+    @property
+    def exported(self) -> Path:
+        """File of the result while the artifacts are still on their way to where they are wanted."""
+        return self.path / "exported.json"
 
     @property
     def answers(self) -> Path:
@@ -102,9 +121,14 @@ class RunFolder:
         return self.path / "data-report.json"
 
     @property
-    def baseline(self) -> Path:
-        """File of the base model's measurement."""
-        return self.path / "baseline.json"
+    def measured(self) -> Path:
+        """Folder of the models' answers."""
+        return self.path / "measured"
+
+    @property
+    def judgement(self) -> Path:
+        """File of the judgement."""
+        return self.path / "judgement.json"
 
     def uri(self, path: Path) -> str:
         """`pvc://claim/...` of something in this folder."""
@@ -120,13 +144,7 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
         BadConfigError: the folder belongs to another resource, or to this run number with another spec.
         StorageFailedError: the folder cannot be written.
     """
-    pvc = run_file.spec.output.pvc
-    if pvc is None:
-        raise BadConfigError("spec.output: this version writes to a pvc only. Set spec.output.pvc.")
-    within = (pvc.path or run_file.metadata.name).strip("/")
-    if not within:
-        raise BadConfigError("metadata.name: is not set, so the output has no folder. Set it, or spec.output.pvc.path.")
-    base = places.in_claim(settings, pvc.claim_name, within, "spec.output.pvc.path")
+    claim_name, base, within = place_of(run_file, settings)
     below = f"{run_file.metadata.name}-{run_file.metadata.uid[:UID_DIGITS]}"
     with writing_to(base):
         owners = _owners(base)
@@ -150,7 +168,22 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
         atomic.sweep(folder)
         (folder / "checkpoints").mkdir(exist_ok=True)
         atomic.sweep(folder / "checkpoints")
-    return RunFolder(folder, owner, pvc.claim_name, f"{within}/{name}")
+    return RunFolder(folder, owner, claim_name, f"{within}/{name}")
+
+
+def place_of(run_file: RunFile, settings: Settings) -> tuple[str, Path, str]:
+    """The claim (empty without one), the folder of the resource's runs, and that folder's path inside the claim.
+
+    Raises:
+        BadConfigError: the claim is not here, or the path leads out of it.
+    """
+    pvc = run_file.spec.output.pvc
+    within = ((pvc.path if pvc is not None else None) or run_file.metadata.name).strip("/")
+    if not within:
+        raise BadConfigError("metadata.name: is not set, so the output has no folder. Set it, or spec.output.pvc.path.")
+    if pvc is None:
+        return "", settings.workspace.absolute() / within, within
+    return pvc.claim_name, places.in_claim(settings, pvc.claim_name, within, "spec.output.pvc.path"), within
 
 
 def _owners(base: Path) -> dict[Path, Owner | None]:
