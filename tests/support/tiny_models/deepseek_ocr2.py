@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from support.tiny_models.parts import VISION_WIDTH, square, text_config, write_model
 from support.tiny_models.tokenizer import byte_tokenizer
 
 BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"  # noqa: RUF001
@@ -22,7 +24,11 @@ SPECIAL_TOKENS = (
 # pixels, four of them to a query, make that 128 and 96 pixels.
 PATCH_PIXELS, QUERY_PATCHES = 2, 4
 VIEW_PIXELS, TILE_PIXELS = 128, 96
-TEXT_WIDTH, VISION_WIDTH = 64, 32
+
+
+def deepseek_tokenizer() -> Any:
+    """Of both versions of DeepSeek-OCR."""
+    return byte_tokenizer(SPECIAL_TOKENS, eos=EOS, pad=PAD, bos_token=BOS)
 
 
 def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
@@ -30,7 +36,6 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
 
     As the released checkpoint, it has no chat template.
     """
-    import torch
     from transformers import (
         DeepseekOcr2Config,
         DeepseekOcr2ForConditionalGeneration,
@@ -38,26 +43,19 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         DeepseekOcr2Processor,
     )
 
-    tokenizer = byte_tokenizer(SPECIAL_TOKENS, eos=EOS, pad=PAD, bos_token=BOS)
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
+    tokenizer = deepseek_tokenizer()
     config = DeepseekOcr2Config(
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": TEXT_WIDTH,
-            "intermediate_size": 128,
-            "moe_intermediate_size": 32,
-            "num_hidden_layers": layers,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 4,
-            "n_routed_experts": 4,
-            "n_shared_experts": 2,
-            "num_experts_per_tok": 2,
-            "mlp_layer_types": ["dense"] + ["sparse"] * (layers - 1),
-            "max_position_embeddings": 4096,
-            "bos_token_id": ids[BOS],
-            "eos_token_id": ids[EOS],
-            "pad_token_id": ids[PAD],
-        },
+        text_config=text_config(
+            tokenizer,
+            num_hidden_layers=layers,
+            num_key_value_heads=4,
+            moe_intermediate_size=32,
+            n_routed_experts=4,
+            n_shared_experts=2,
+            num_experts_per_tok=2,
+            mlp_layer_types=["dense"] + ["sparse"] * (layers - 1),
+            max_position_embeddings=4096,
+        ),
         vision_config={
             "sam_config": {
                 "hidden_size": 16,
@@ -72,28 +70,26 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
             },
             "encoder_config": {
                 "hidden_size": VISION_WIDTH,
-                "intermediate_size": 64,
+                "intermediate_size": 2 * VISION_WIDTH,
                 "num_hidden_layers": 2,
                 "num_attention_heads": 2,
                 "num_key_value_heads": 1,
                 "vocab_size": 1,
             },
         },
-        image_token_id=ids["<image>"],
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
     )
-    torch.manual_seed(seed)
-    model = DeepseekOcr2ForConditionalGeneration(config)
-    # As large as the words' embeddings: else the tower's gradients are so large that their last digits say nothing.
-    model.model.multi_modal_projector.weight.data.mul_(0.1)
-    model.generation_config.eos_token_id = ids[EOS]
-    model.generation_config.pad_token_id = ids[PAD]
-    model.save_pretrained(folder)
-    DeepseekOcr2Processor(
-        image_processor=DeepseekOcr2ImageProcessor(
-            size={"height": VIEW_PIXELS, "width": VIEW_PIXELS}, tile_size=TILE_PIXELS
-        ),
+    processor = DeepseekOcr2Processor(
+        image_processor=DeepseekOcr2ImageProcessor(size=square(VIEW_PIXELS), tile_size=TILE_PIXELS),
         tokenizer=tokenizer,
         patch_size=PATCH_PIXELS,
         downsample_ratio=QUERY_PATCHES,
-    ).save_pretrained(folder)
-    return folder
+    )
+    return write_model(
+        folder, DeepseekOcr2ForConditionalGeneration, config, processor, seed=seed, touch_up=_level_pictures
+    )
+
+
+def _level_pictures(model: Any) -> None:
+    """As large as the words' embeddings: else the tower's gradients are so large that their last digits say nothing."""
+    model.model.multi_modal_projector.weight.data.mul_(0.1)

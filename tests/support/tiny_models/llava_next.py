@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.tiny_models.llama_tokenizer import EOS, PAD, SPECIAL_TOKENS, llama_tokenizer
-from support.tiny_models.llava import CLIP_CONFIG, PATCH_PIXELS, VIEW_PIXELS, llama_config
+from support.tiny_models.llava import CLIP
+from support.tiny_models.parts import (
+    DISTINCT,
+    PATCH_PIXELS,
+    VIEW_PIXELS,
+    square,
+    text_config,
+    vision_config,
+    write_model,
+)
+from support.tiny_models.tokenizer import llama_tokenizer
 
 # Mistral's instructions, for parts only; what ends a turn is misspelt in llava-v1.6-mistral-7b-hf and no token.
 CHAT_TEMPLATE = (
@@ -20,7 +29,6 @@ CHAT_TEMPLATE = (
 
 def tiny_llava_next(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     """Write a random LLaVA-NeXT (config, weights, processor, tokenizer) to `folder`."""
-    import torch
     from transformers import (
         LlavaNextConfig,
         LlavaNextForConditionalGeneration,
@@ -29,31 +37,23 @@ def tiny_llava_next(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     )
 
     tokenizer = llama_tokenizer()
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     grids = [[VIEW_PIXELS * rows, VIEW_PIXELS * columns] for rows, columns in ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))]
     config = LlavaNextConfig(
-        text_config=llama_config(len(tokenizer), ids, layers),
-        vision_config=CLIP_CONFIG,
-        image_token_index=ids["<image>"],
+        text_config=text_config(tokenizer, model_type="llama", num_hidden_layers=layers, initializer_range=DISTINCT),
+        vision_config=vision_config(**CLIP),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         image_grid_pinpoints=grids,
         vision_feature_layer=-2,
         vision_feature_select_strategy="default",
     )
-    torch.manual_seed(seed)
-    model = LlavaNextForConditionalGeneration(config)
-    model.generation_config.eos_token_id = ids[EOS]
-    model.generation_config.pad_token_id = ids[PAD]
-    model.save_pretrained(folder)
-    LlavaNextProcessor(
+    processor = LlavaNextProcessor(
         image_processor=LlavaNextImageProcessor(
-            size={"shortest_edge": VIEW_PIXELS},
-            crop_size={"height": VIEW_PIXELS, "width": VIEW_PIXELS},
-            image_grid_pinpoints=grids,
+            size={"shortest_edge": VIEW_PIXELS}, crop_size=square(VIEW_PIXELS), image_grid_pinpoints=grids
         ),
         tokenizer=tokenizer,
         patch_size=PATCH_PIXELS,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         chat_template=CHAT_TEMPLATE,
-    ).save_pretrained(folder)
-    return folder
+    )
+    return write_model(folder, LlavaNextForConditionalGeneration, config, processor, seed=seed)

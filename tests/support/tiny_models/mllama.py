@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from support.tiny_models.llama_tokenizer import with_first_token
-from support.tiny_models.tokenizer import byte_tokenizer
+from support.tiny_models.parts import DISTINCT, VISION_WIDTH, square, text_config, vision_config, write_model
+from support.tiny_models.tokenizer import byte_tokenizer, with_first_token
 
 # No system prompt beside pictures; a date where there are none.
 CHAT_TEMPLATE = (
@@ -34,13 +35,11 @@ SPECIAL_TOKENS = (
     "<|python_tag|>",
     "<|image|>",  # the last: the output head has no row for it
 )
-TILE_PIXELS, PATCH_PIXELS = 28, 14
-TEXT_WIDTH, VISION_WIDTH = 64, 32
+TILE_PIXELS = 28
 
 
 def tiny_mllama(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     """Write a random Llama 3.2 Vision (config, weights, processor, tokenizer) to `folder`."""
-    import torch
     from transformers import (
         MllamaConfig,
         MllamaForConditionalGeneration,
@@ -52,47 +51,40 @@ def tiny_mllama(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         byte_tokenizer(SPECIAL_TOKENS, eos="<|eot_id|>", pad="<|finetune_right_pad_id|>", bos_token="<|begin_of_text|>")
     )
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
+    vision = vision_config(
+        num_global_layers=1,
+        image_size=TILE_PIXELS,
+        patch_size=TILE_PIXELS // 2,
+        intermediate_layers_indices=[0, 1],
+        vision_output_dim=VISION_WIDTH * 3,
+        initializer_range=DISTINCT,
+    )
+    vision["attention_heads"] = vision.pop("num_attention_heads")
     config = MllamaConfig(
-        text_config={
-            "vocab_size": ids["<|image|>"],
-            "hidden_size": TEXT_WIDTH,
-            "intermediate_size": 128,
-            "num_hidden_layers": layers,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "cross_attention_layers": [layers - 1],
-            "max_position_embeddings": 1024,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-            "initializer_range": 0.1,  # else all rows get the same answer
-            "bos_token_id": ids["<|begin_of_text|>"],
-            "eos_token_id": ids["<|eot_id|>"],
-            "pad_token_id": ids["<|finetune_right_pad_id|>"],
-        },
-        vision_config={
-            "hidden_size": VISION_WIDTH,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_global_layers": 1,
-            "attention_heads": 2,
-            "image_size": TILE_PIXELS,
-            "patch_size": PATCH_PIXELS,
-            "intermediate_layers_indices": [0, 1],
-            "vision_output_dim": VISION_WIDTH * 3,
-            "initializer_range": 0.1,
-        },
+        text_config=text_config(
+            tokenizer,
+            vocab_size=ids["<|image|>"],
+            num_hidden_layers=layers,
+            cross_attention_layers=[layers - 1],
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+            initializer_range=DISTINCT,
+        ),
+        vision_config=vision,
         image_token_index=ids["<|image|>"],
     )
-    torch.manual_seed(seed)
-    model = MllamaForConditionalGeneration(config)
-    for name, parameter in model.named_parameters():
-        if name.endswith("gate"):  # zeros, which would hide all pictures and tiles
-            parameter.data.fill_(0.5)
-    model.generation_config.eos_token_id = [ids["<|end_of_text|>"], ids["<|eot_id|>"]]
-    model.generation_config.pad_token_id = ids["<|finetune_right_pad_id|>"]
-    model.save_pretrained(folder)
-    MllamaProcessor(
-        image_processor=MllamaImageProcessor(size={"height": TILE_PIXELS, "width": TILE_PIXELS}, max_image_tiles=4),
+    processor = MllamaProcessor(
+        image_processor=MllamaImageProcessor(size=square(TILE_PIXELS), max_image_tiles=4),
         tokenizer=tokenizer,
         chat_template=CHAT_TEMPLATE,
-    ).save_pretrained(folder)
-    return folder
+    )
+    ends = [ids["<|end_of_text|>"], ids["<|eot_id|>"]]
+    return write_model(
+        folder, MllamaForConditionalGeneration, config, processor, seed=seed, ends=ends, touch_up=_open_gates
+    )
+
+
+def _open_gates(model: Any) -> None:
+    """Gates are zeros at first, which would hide all pictures and tiles."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("gate"):
+            parameter.data.fill_(0.5)

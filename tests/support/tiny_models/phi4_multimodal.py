@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from support.tiny_models.parts import square, text_config, vision_config, write_model
 from support.tiny_models.tokenizer import byte_tokenizer
 
 # As the checkpoint's: a whole conversation ends with the end of the text, after the end of the last turn.
@@ -18,12 +19,10 @@ CHAT_TEMPLATE = (
 SPECIAL_TOKENS = ("<|endoftext|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|image|>", "<|audio|>")
 # The image processor counts 256 tokens for the whole view, whatever its size: 32 x 32 patches, 2 x 2 to a token.
 PATCH_PIXELS, CROP_PIXELS = 2, 64
-TEXT_WIDTH, VISION_WIDTH = 64, 32
 
 
 def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
     """Write a random Phi-4-multimodal (config, weights, processor, tokenizer) to `folder`."""
-    import torch
     from transformers import (
         Phi4MultimodalConfig,
         Phi4MultimodalFeatureExtractor,
@@ -37,28 +36,22 @@ def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Pat
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     ends = [ids["<|endoftext|>"], ids["<|end|>"]]
     config = Phi4MultimodalConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=128,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=4096,
-        original_max_position_embeddings=4096,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.75},
-        bos_token_id=ids["<|endoftext|>"],
-        eos_token_id=ends,
-        pad_token_id=ids["<|endoftext|>"],
-        vision_config={
-            "hidden_size": VISION_WIDTH,
-            "intermediate_size": 64,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "image_size": CROP_PIXELS,
-            "crop_size": CROP_PIXELS,
-            "patch_size": PATCH_PIXELS,
-            "image_token_id": ids["<|image|>"],
-        },
+        **text_config(
+            tokenizer,
+            num_hidden_layers=layers,
+            max_position_embeddings=4096,
+            original_max_position_embeddings=4096,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.75},
+            bos_token_id=ids["<|endoftext|>"],
+            eos_token_id=ends,
+        ),
+        vision_config=vision_config(
+            num_hidden_layers=3,
+            image_size=CROP_PIXELS,
+            crop_size=CROP_PIXELS,
+            patch_size=PATCH_PIXELS,
+            image_token_id=ids["<|image|>"],
+        ),
         audio_config={
             "hidden_size": 16,
             "intermediate_size": 16,
@@ -71,17 +64,10 @@ def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Pat
             "audio_token_id": ids["<|audio|>"],
         },
     )
-    torch.manual_seed(seed)
-    model = Phi4MultimodalForCausalLM(config)
-    model.generation_config.eos_token_id = ends
-    model.generation_config.pad_token_id = ids["<|endoftext|>"]
-    model.save_pretrained(folder)
-    Phi4MultimodalProcessor(
-        image_processor=Phi4MultimodalImageProcessor(
-            size={"height": CROP_PIXELS, "width": CROP_PIXELS}, patch_size=PATCH_PIXELS
-        ),
+    processor = Phi4MultimodalProcessor(
+        image_processor=Phi4MultimodalImageProcessor(size=square(CROP_PIXELS), patch_size=PATCH_PIXELS),
         audio_processor=Phi4MultimodalFeatureExtractor(),
         tokenizer=tokenizer,
         chat_template=CHAT_TEMPLATE,
-    ).save_pretrained(folder)
-    return folder
+    )
+    return write_model(folder, Phi4MultimodalForCausalLM, config, processor, seed=seed, ends=ends)

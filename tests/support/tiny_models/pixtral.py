@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from support.tiny_models.llama_tokenizer import BOS, EOS, PAD, llama_tokenizer
+from support.tiny_models.parts import DISTINCT, PATCH_PIXELS, square, text_config, vision_config, write_model
+from support.tiny_models.tokenizer import BOS, EOS, PAD, llama_tokenizer
 
 SPECIAL_TOKENS = (
     "<unk>",
@@ -41,8 +42,8 @@ MISTRAL3_TEMPLATE = (
     "{{ '[SYSTEM_PROMPT]' + messages[0]['content'] + '[/SYSTEM_PROMPT]' }}"
     "{% else %}{% set rest = messages %}{% endif %}{% for message in rest %}" + TURNS
 )
-PATCH_PIXELS = 8
-TEXT_WIDTH, VISION_WIDTH = 64, 32
+LARGEST = 128
+"""Pixels of a picture's longest side."""
 
 
 def tiny_pixtral(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
@@ -56,7 +57,8 @@ def tiny_pixtral(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
     )
-    return _save(folder, LlavaForConditionalGeneration, config, tokenizer, PIXTRAL_TEMPLATE, merge=1, seed=seed)
+    processor = _processor(tokenizer, PIXTRAL_TEMPLATE, merge=1)
+    return write_model(folder, LlavaForConditionalGeneration, config, processor, seed=seed)
 
 
 def tiny_mistral3(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
@@ -70,58 +72,31 @@ def tiny_mistral3(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         vision_feature_layer=-1,
         spatial_merge_size=2,
     )
-    return _save(folder, Mistral3ForConditionalGeneration, config, tokenizer, MISTRAL3_TEMPLATE, merge=2, seed=seed)
+    processor = _processor(tokenizer, MISTRAL3_TEMPLATE, merge=2)
+    return write_model(folder, Mistral3ForConditionalGeneration, config, processor, seed=seed)
 
 
 def _sub_configs(tokenizer: Any, layers: int) -> dict[str, dict[str, Any]]:
-    return {
-        "text_config": {
-            "model_type": "mistral",
-            "vocab_size": len(tokenizer),
-            "hidden_size": TEXT_WIDTH,
-            "intermediate_size": 128,
-            "num_hidden_layers": layers,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "head_dim": 16,
-            "max_position_embeddings": 1024,
-            "sliding_window": None,
-            "initializer_range": 0.1,  # else all rows get the same answer
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-            "tie_word_embeddings": False,
-        },
-        "vision_config": {
-            "model_type": "pixtral",
-            "hidden_size": VISION_WIDTH,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "head_dim": 16,
-            "image_size": 128,
-            "patch_size": PATCH_PIXELS,
-            "initializer_range": 0.1,
-        },
-    }
+    text = text_config(
+        tokenizer,
+        model_type="mistral",
+        num_hidden_layers=layers,
+        head_dim=16,
+        sliding_window=None,
+        initializer_range=DISTINCT,
+        tie_word_embeddings=False,
+    )
+    vision = vision_config(model_type="pixtral", head_dim=16, image_size=LARGEST, initializer_range=DISTINCT)
+    return {"text_config": text, "vision_config": vision}
 
 
-def _save(folder: Path, model_class: Any, config: Any, tokenizer: Any, template: str, *, merge: int, seed: int) -> Path:
-    import torch
+def _processor(tokenizer: Any, template: str, *, merge: int) -> Any:
     from transformers import PixtralImageProcessor, PixtralProcessor
 
-    torch.manual_seed(seed)
-    model = model_class(config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
-    PixtralProcessor(
-        image_processor=PixtralImageProcessor(
-            size={"longest_edge": 128}, patch_size={"height": PATCH_PIXELS, "width": PATCH_PIXELS}
-        ),
+    return PixtralProcessor(
+        image_processor=PixtralImageProcessor(size={"longest_edge": LARGEST}, patch_size=square(PATCH_PIXELS)),
         tokenizer=tokenizer,
         patch_size=PATCH_PIXELS,
         spatial_merge_size=merge,
         chat_template=template,
-    ).save_pretrained(folder)
-    return folder
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from support.tiny_models.parts import PATCH_PIXELS, text_config, write_model
 from support.tiny_models.tokenizer import byte_tokenizer
 
 # Chat markup of the Qwen families; every image becomes one placeholder that the processor multiplies.
@@ -25,9 +26,7 @@ SPECIAL_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-PATCH_PIXELS = 8  # one patch is 8 x 8 pixels, and 2 x 2 patches become one token of the language model
-MERGE = 2
-TEXT_WIDTH, VISION_WIDTH = 64, 32
+MERGE = 2  # 2 x 2 patches become one token of the language model
 
 
 def qwen_tokenizer() -> Any:
@@ -35,23 +34,10 @@ def qwen_tokenizer() -> Any:
     return byte_tokenizer(SPECIAL_TOKENS, eos="<|im_end|>", pad="<|endoftext|>")
 
 
-def text_config(tokenizer: Any, *, layers: int, **more: Any) -> dict[str, Any]:
+def qwen_text(tokenizer: Any, **settings: Any) -> dict[str, Any]:
     """The language model's configuration."""
-    return {
-        "vocab_size": len(tokenizer),
-        "hidden_size": TEXT_WIDTH,
-        "intermediate_size": 128,
-        "num_hidden_layers": layers,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 1024,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.convert_tokens_to_ids("<|im_end|>"),
-        "pad_token_id": tokenizer.convert_tokens_to_ids("<|endoftext|>"),
-        "tie_word_embeddings": False,
-        **more,
-    }
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+    return text_config(tokenizer, **{"rope_parameters": rope, "tie_word_embeddings": False, **settings})
 
 
 def token_ids(tokenizer: Any) -> dict[str, Any]:
@@ -71,24 +57,18 @@ def save_qwen(
     folder: Path, model_class: Any, config: Any, processor_class: Any, video_class: Any, tokenizer: Any, seed: int
 ) -> Path:
     """Write random weights, the processor and the tokenizer to `folder`."""
-    import torch
     from transformers.models.qwen2_vl import Qwen2VLImageProcessor
 
-    torch.manual_seed(seed)
-    model = model_class(config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
     sizes = {"shortest_edge": (PATCH_PIXELS * MERGE) ** 2, "longest_edge": 256 * (PATCH_PIXELS * MERGE) ** 2}
     patches = {
         "patch_size": PATCH_PIXELS,
         "merge_size": MERGE,
         "temporal_patch_size": config.vision_config.temporal_patch_size,
     }
-    processor_class(
+    processor = processor_class(
         image_processor=Qwen2VLImageProcessor(size=sizes, **patches),
         tokenizer=tokenizer,
         video_processor=video_class(size=sizes, **patches),
         chat_template=CHAT_TEMPLATE,
-    ).save_pretrained(folder)
-    return folder
+    )
+    return write_model(folder, model_class, config, processor, seed=seed)

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.tiny_models.qwen import (
-    MERGE,
-    PATCH_PIXELS,
-    TEXT_WIDTH,
-    VISION_WIDTH,
-    qwen_tokenizer,
-    save_qwen,
-    text_config,
-    token_ids,
-)
+from support.tiny_models.parts import PATCH_PIXELS, TEXT_WIDTH, VISION_WIDTH
+from support.tiny_models.qwen import MERGE, qwen_text, qwen_tokenizer, save_qwen, token_ids
 
 
 def tiny_qwen2_5_vl(folder: Path, *, seed: int = 0) -> Path:
@@ -27,7 +19,7 @@ def tiny_qwen2_5_vl(folder: Path, *, seed: int = 0) -> Path:
 
     tokenizer = qwen_tokenizer()
     config = Qwen2_5_VLConfig(
-        text_config=text_config(tokenizer, layers=2),
+        text_config=qwen_text(tokenizer),
         vision_config={
             "depth": 2,
             "hidden_size": VISION_WIDTH,

@@ -5,16 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from support.tiny_models.qwen import (
-    MERGE,
-    PATCH_PIXELS,
-    TEXT_WIDTH,
-    VISION_WIDTH,
-    qwen_tokenizer,
-    save_qwen,
-    text_config,
-    token_ids,
-)
+from support.tiny_models.parts import PATCH_PIXELS, TEXT_WIDTH, VISION_WIDTH
+from support.tiny_models.qwen import MERGE, qwen_text, qwen_tokenizer, save_qwen, token_ids
 
 ROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
 
@@ -39,7 +31,7 @@ def _save(folder: Path, model_class: Any, config_class: Any, seed: int, **text: 
 
     tokenizer = qwen_tokenizer()
     config = config_class(
-        text_config=text_config(tokenizer, layers=3, head_dim=16, rope_parameters=ROPE, **text),
+        text_config=qwen_text(tokenizer, num_hidden_layers=3, head_dim=16, rope_parameters=ROPE, **text),
         vision_config={
             "depth": 2,
             "hidden_size": VISION_WIDTH,
