@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -38,15 +39,15 @@ class Metric:
     highest: float | None
     """The largest possible figure; None without a bound. The smallest is 0."""
     count: Callable[[Sequence[Case]], Floats]
-    """`[n, k]`: the statistics of each row, of cases whose texts are stripped already."""
+    """`[n, k]`: the statistics of each row, of cases whose texts are clean already."""
     value: Callable[[Floats], Floats]
     """`[..., k]` -> `[...]`: the figure of summed statistics."""
     row_value: Callable[[Floats], Floats] | None = None
     """The figure of a row alone, where `value` says little about single rows."""
 
     def statistics(self, cases: Sequence[Case]) -> Floats:
-        """`[n, k]`: per-row statistics whose sums give the figure. White space around texts does not count."""
-        return self.count([_stripped(case) for case in cases])
+        """`[n, k]`: per-row statistics whose sums give the figure."""
+        return self.count([_clean(case) for case in cases])
 
     def row_scores(self, statistics: Floats) -> Floats:
         """`[n, k]` -> `[n]`: the metric of each row alone, to sort rows by."""
@@ -68,5 +69,10 @@ def best(case: Case, score: Callable[[str, str], float]) -> float:
     return max(score(reference, case.answer) for reference in case.references)
 
 
-def _stripped(case: Case) -> Case:
-    return replace(case, references=tuple(map(str.strip, case.references)), answer=case.answer.strip())
+def _clean(case: Case) -> Case:
+    """The same texts for every metric: no white space around them, and canonically equivalent texts alike (NFC)."""
+    return replace(case, references=tuple(map(_clean_text, case.references)), answer=_clean_text(case.answer))
+
+
+def _clean_text(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
