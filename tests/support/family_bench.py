@@ -71,10 +71,11 @@ class FamilyBench:
 
     def answers(self, model: Any, batch_size: int, max_new_tokens: int) -> list[str]:
         """What the stage `evaluate` makes the model answer to all rows."""
-        from visionft_trainer.evaluation import evaluate
+        from visionft_trainer.evaluation.generate import Limits, generate
 
-        spec = self.spec.evaluation.model_copy(update={"batch_size": batch_size, "max_new_tokens": max_new_tokens})
-        return evaluate.generate(model, self._examples(None), self.rows, spec, self.processor, self.family)
+        limits = Limits(max_new_tokens, batch_size)
+        answers = generate(model, self._examples(None), self.rows, limits, self.processor, self.family)
+        return [answer.text for answer in answers.items]
 
     def step(self, model: Any, folder: Path) -> Any:
         """The loss of the first optimiser step of the stage `train`; the gradients are left on the weights."""

@@ -5,11 +5,10 @@ Nothing heavy is imported before rows and model files have been found sound, so 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from visionft_api.gates import Gate
@@ -23,7 +22,10 @@ from visionft_trainer.artifacts.artifact import stored
 from visionft_trainer.data import ingest
 from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
-from visionft_trainer.evaluation.verdict import evaluation_of, failed_gates, verdict_of
+from visionft_trainer.evaluation import files as judged_files
+from visionft_trainer.evaluation import general
+from visionft_trainer.evaluation.conclude import decide
+from visionft_trainer.evaluation.status_form import evaluation_of
 from visionft_trainer.prepare import packing
 from visionft_trainer.prepare import stage as data_stage
 from visionft_trainer.processes.launch import Member
@@ -40,8 +42,6 @@ from visionft_trainer.storage.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from visionft_trainer.artifacts.artifact import Artifact as WrittenArtifact
-    from visionft_trainer.evaluation.evaluate import Measurement
-    from visionft_trainer.prepare.preprocess import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def run(
         log.warning(
             "this run was already complete (%s); to run again set spec.runPolicy.rerun to a new text", place.result
         )
-        finished = _judge_again(finished, spec.evaluation.parsed_gates)
+        finished = _judge_again(finished, place, spec.evaluation.parsed_gates)
         progress.enter(Stage.REPORT)
         progress.learn(
             evaluation=finished.evaluation,
@@ -107,6 +107,7 @@ def _train(
     progress.enter(Stage.INGEST)
     begun = read_resolved(place)
     data = ingest.ingest(spec, settings, scratch, progress.tick, Revisions(place.sources))
+    general_split = general.read(spec, settings, scratch, progress.tick, Revisions(place.sources))
     found = data_stage.inspect(data, spec, progress)
     if begun is not None and begun.dataset_digest != data.digest:
         raise BadDatasetError(
@@ -125,8 +126,9 @@ def _train(
     libraries.prepare(spec.resources, settings.device)
     from visionft_trainer.artifacts import leaving, lineage, provenance
     from visionft_trainer.estimate import plan
-    from visionft_trainer.evaluation import evaluate
+    from visionft_trainer.evaluation import suite
     from visionft_trainer.model import adapt, load
+    from visionft_trainer.prepare.preprocess import preprocess
     from visionft_trainer.processes import distributed, sharding, shared
     from visionft_trainer.training import train
 
@@ -135,6 +137,11 @@ def _train(
     processor = load.load_processor(files, spec)
     prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress)
     train_rows, validation_rows = prepared.train, prepared.validation
+    general_rows = None
+    if general_split is not None:
+        general_rows = preprocess(
+            general_split, general.dataset_of(spec), processor, files.family, scratch, progress.tick
+        )
     with writing_to(place.data_report):
         data_stage.write_report(place.data_report, prepared.report)
     for warning in prepared.report.warnings:
@@ -154,17 +161,18 @@ def _train(
         team = distributed.join(member, on_gpu=device.type == "cuda")
     model = load.load_model(files, spec, device)
 
-    def measure(measured: Any) -> Measurement:
-        assert validation_rows is not None
-        return evaluate.evaluate(measured, validation_rows, spec.evaluation, processor, files.family, progress.tick)
-
-    gates = spec.evaluation.parsed_gates
-    samples = len(evaluate.measured_examples(validation_rows, spec.evaluation)) if validation_rows else 0
+    measuring = None
     before = None
-    if validation_rows is not None and spec.evaluation.baseline:
-        progress.enter(Stage.BASELINE)
-        before = _once(place, lambda: measure(model))
-        progress.learn(evaluation=evaluation_of(before.metrics, None, gates, samples))
+    if validation_rows is not None:
+        digest = data.digest if general_split is None else f"{data.digest} {general_split.digest}"
+        rows = suite.Rows(validation_rows, digest, train_rows, general_rows)
+        measuring = suite.suite_of(spec, rows, processor, files.family, place.measured)
+        for note in measuring.plan.notes:
+            progress.note(note)
+        if spec.evaluation.baseline:
+            progress.enter(Stage.BASELINE)
+            before = measuring.baseline(model, f"base {files.revision}", progress.tick)
+            progress.learn(evaluation=evaluation_of(measuring.judgement(before, None)))
 
     progress.enter(Stage.ADAPT)
     model = adapt.adapt(model, spec, files.family, files.identity)
@@ -204,14 +212,13 @@ def _train(
     model = shipped.model
     if shipped.difference is not None:
         progress.note(f"spec.output.mergeBase: Original: {shipped.difference}.")
-    evaluation = None
-    missed: list[str] = []
-    if validation_rows is not None:
-        after = measure(model)
-        evaluation = evaluation_of(before.metrics if before else None, after.metrics, gates, samples)
-        missed = failed_gates(gates, after.metrics)
-        _write_answers(place, validation_rows, before, after)
-        progress.learn(evaluation=evaluation)
+    judgement = None
+    if measuring is not None:
+        after = measuring.tuned(model, f"step {trained.shipped_step or trained.steps}", progress.tick)
+        judgement = measuring.judgement(before, after)
+        judged_files.write_answers(place.answers, measuring.answers(before, after))
+        judged_files.write_judgement(place.judgement, judgement)
+        progress.learn(evaluation=evaluation_of(judgement))
 
     progress.enter(Stage.EXPORT)
     origin = provenance.end(origin, clock(), shippedStep=trained.shipped_step)
@@ -231,8 +238,8 @@ def _train(
         completion_time=clock(),
         steps=trained.steps,
         rows=_count_rows(prepared.report),
-        evaluation=evaluation,
-        failed_gates=missed,
+        evaluation=evaluation_of(judgement) if judgement else None,
+        failed_gates=judgement.failed_gates if judgement else [],
         artifacts=[],
         resolved=resolved,
         data=progress.snapshot.data,
@@ -277,40 +284,15 @@ def read_resolved(place: RunFolder) -> Resolved | None:
         return None
 
 
-def _judge_again(finished: Result, gates: Sequence[Gate]) -> Result:
-    """A stored result held against the gates as they are now: changing them trains nothing anew."""
-    if finished.evaluation is None or finished.evaluation.tuned is None:
+def _judge_again(finished: Result, place: RunFolder, gates: Sequence[Gate]) -> Result:
+    """A stored result held against the gates as they are now: changing them trains and measures nothing anew."""
+    judgement = judged_files.read_judgement(place.judgement)
+    if judgement is None or judgement.tuned is None:
         return finished
-    tuned = {name: float(value) for name, value in finished.evaluation.tuned.items()}
-    evaluation = finished.evaluation.model_copy(update={"verdict": verdict_of(gates, tuned)})
-    return finished.model_copy(update={"evaluation": evaluation, "failed_gates": failed_gates(gates, tuned)})
-
-
-def _once(place: RunFolder, measure: Callable[[], Measurement]) -> Measurement:
-    """Measure the base model, or read what an interrupted pod of this run has measured."""
-    from visionft_trainer.evaluation.evaluate import Measurement
-
-    try:
-        stored = json.loads(place.baseline.read_text(encoding="utf-8"))
-        return Measurement(stored["metrics"], tuple(stored["answers"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        measurement = measure()
-        with writing_to(place.baseline):
-            text = json.dumps({"metrics": measurement.metrics, "answers": measurement.answers}, indent=2)
-            atomic.write_text(place.baseline, text + "\n")
-        return measurement
-
-
-def _write_answers(place: RunFolder, rows: Prepared, before: Measurement | None, after: Measurement) -> None:
-    lines = []
-    for index, answer in enumerate(after.answers):
-        row = rows.examples[index].row
-        entry = {"row": row.where.row, "reference": row.answer, "tuned": answer}
-        if before is not None:
-            entry["baseline"] = before.answers[index]
-        lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
-    with writing_to(place.answers):
-        atomic.write_text(place.answers, "".join(lines))
+    judged = decide(judgement, gates)
+    if judged != judgement:
+        judged_files.write_judgement(place.judgement, judged)
+    return finished.model_copy(update={"evaluation": evaluation_of(judged), "failed_gates": judged.failed_gates})
 
 
 def _status_form(artifact: WrittenArtifact, place: RunFolder) -> Artifact:

@@ -100,6 +100,14 @@ class Workbench:
             model, self.spec, self.train, self.validation, self.processor, self.family, folder, self.batching
         )
 
+    def answers(self, model: Any, rows: Any, batch_size: int = 8, max_new_tokens: int = 4) -> list[str]:
+        """What the model answers to `train` or `validation`."""
+        from visionft_trainer.evaluation.generate import Limits, generate
+
+        limits = Limits(max_new_tokens, batch_size)
+        answers = generate(model, rows.examples, rows, limits, self.processor, self.family)
+        return [answer.text for answer in answers.items]
+
     def batch(self, *, validation: bool = False) -> dict[str, Any]:
         from visionft_trainer.prepare.collate import training_batch
 

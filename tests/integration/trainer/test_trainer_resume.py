@@ -13,7 +13,7 @@ from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
 from visionft_api.status import Stage
 from visionft_trainer import pipeline
 from visionft_trainer.errors import BadDatasetError, Interrupted
-from visionft_trainer.evaluation import evaluate
+from visionft_trainer.evaluation import rounds
 from visionft_trainer.reporting.progress import Progress, Snapshot
 from visionft_trainer.reporting.report import Result
 from visionft_trainer.settings import Settings
@@ -144,15 +144,18 @@ def test_torn_checkpoint_is_passed_over(pod: Callable[[str], Pod]) -> None:
 
 
 def test_base_model_is_measured_once(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = []
-    original = evaluate.evaluate
-    monkeypatch.setattr(evaluate, "evaluate", lambda *args: (measured.append(1), original(*args))[1])
+    measured: list[int] = []
+    original = rounds.generate
+    monkeypatch.setattr(
+        rounds, "generate", lambda model, rows, *rest: (measured.append(len(rows)), original(model, rows, *rest))[1]
+    )
     broken = pod("broken")
     with pytest.raises(Interrupted):
         broken.run(lambda snapshot: snapshot.step == 2)
-    assert len(measured) == 1
+    base = list(measured)
+    assert base
     result = broken.run()
-    assert len(measured) == 2
+    assert measured == base + base  # the tuned model is asked as often
     assert result.evaluation is not None
     assert result.evaluation.baseline
 

@@ -114,10 +114,14 @@ def read_split(
     tick: Tick = lambda done: None,
     workers: int = 1,
     revisions: Revisions | None = None,
+    field: str | None = None,
 ) -> Split:
-    """Read the rows of one source and all images that they name; `workers` threads look at images."""
+    """Read the rows of one source and all images that they name; `workers` threads look at images.
+
+    `field` is where the manifest names the source: `spec.dataset.` and the split's name, unless given.
+    """
     downloads = scratch.file(f"{name}.source")
-    local = data.fetch(source, settings, f"spec.dataset.{name}", downloads, revisions or Revisions())
+    local = data.fetch(source, settings, field or f"spec.dataset.{name}", downloads, revisions or Revisions())
     rules = ImageRules(local.folder, parse_size(dataset.image.max_bytes))
     title = local.place.name
     with (
@@ -277,4 +281,6 @@ def _content(row: Row, pictures: Iterator[PictureFacts]) -> bytes:
                 case Boxes():
                     seen.update(b"\0boxes\0" + repr(part).encode())
         seen.update(b"\n")
+    for answer in row.accepted:
+        seen.update(b"\0accepted\0" + answer.encode())
     return seen.digest()

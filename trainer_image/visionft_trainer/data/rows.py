@@ -107,6 +107,8 @@ class Row:
 
     where: Where
     messages: tuple[Message, ...]
+    accepted: tuple[str, ...] = ()
+    """Answers that evaluation takes as right beside the last message and its other wordings; never learnt."""
 
     @property
     def pictures(self) -> Iterator[Picture]:
@@ -117,3 +119,10 @@ class Row:
     def answer(self) -> str:
         """The text of the last message."""
         return self.messages[-1].text
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Every right answer, the one that is learnt first."""
+        parts = self.messages[-1].parts
+        others = parts[0].others if len(parts) == 1 and isinstance(parts[0], Text) else ()
+        return tuple(dict.fromkeys((self.answer, *others, *self.accepted)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,15 @@ def interval(metric: Metric, statistics: Floats, seed: int = 0) -> Interval:
 
 def difference(metric: Metric, before: Floats, after: Floats, seed: int = 0) -> Interval:
     """The interval of after minus before, both `[n, k]` over the same rows, which are drawn together."""
-    both = _draw(np.hstack([before, after]), seed)
-    width = before.shape[1]
-    return _quantiles(metric.value(both[:, width:]) - metric.value(both[:, :width]))
+    return weighted(metric, [(-1.0, before), (1.0, after)], seed)
+
+
+def weighted(metric: Metric, parts: Sequence[tuple[float, Floats]], seed: int = 0) -> Interval:
+    """The interval of a weighted sum of figures, each of `[n, k]` over the same rows, which are drawn together."""
+    drawn = _draw(np.hstack([statistics for _, statistics in parts]), seed)
+    figures = np.split(drawn, len(parts), axis=1)
+    values = [weight * metric.value(sums) for (weight, _), sums in zip(parts, figures, strict=True)]
+    return _quantiles(np.sum(values, axis=0))
 
 
 def _quantiles(values: Floats) -> Interval:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 from visionft_api.base import ApiModel
-from visionft_api.status import Verdict
-
-Conclusion = Literal["Better", "Worse", "NoDifference", "PromptSuffices"]
+from visionft_api.status import Conclusion, Verdict
 
 
 class Figure(ApiModel):

@@ -87,6 +87,12 @@ class Family(ABC):
     plain_template: str | None = None
     """The chat template of checkpoints that come without one: the form that their authors' code writes."""
 
+    feature_input: tuple[tuple[str, ...], str] = (
+        ("model.language_model.layers.0", "model.layers.0"),
+        "hidden_states",
+    )
+    """Where pictures' features reach the language model: the module, by the first of these names that a model has, and
+    the argument of it."""
     frame: Frame = THOUSANDTHS
     """How its checkpoints write boxes."""
     template_variables: Mapping[str, str] = {}
@@ -163,6 +169,31 @@ class Family(ABC):
         import torch
 
         return torch.arange(len(input_ids))[None]
+
+    def pool_features(
+        self,
+        processor: Any,
+        given: torch.Tensor,
+        input_ids: torch.Tensor,
+        rows: Sequence[Mapping[str, torch.Tensor]],
+        counts: Sequence[int],
+    ) -> torch.Tensor:
+        """`[pictures, D]`: what the language model is given of each picture, averaged over the picture.
+
+        `given` is what came into the `feature_input`: here `[B, T, D]`, with features in the places of the pictures'
+        tokens. `counts` are the pictures of each row.
+        """
+        import torch
+
+        pooled = []
+        for row, count in enumerate(counts):
+            features = given[row][input_ids[row] == self.placeholder_id(processor)].float()
+            tokens = [
+                self.image_token_ids(processor, rows[row], index).count(self.placeholder_id(processor))
+                for index in range(count)
+            ]
+            pooled += [part.mean(0) for part in torch.split(features, tokens)]
+        return torch.stack(pooled)
 
     def encoder(self, model: Any) -> list[str]:
         """The `encoder_modules` of one model."""

@@ -44,6 +44,7 @@ class Mllama(Family):
     }
     encoder_modules = ("model.vision_model",)
     image_tensors = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
+    feature_input = (("model.language_model",), "cross_attention_states")
     unpacked_because = "its cross-attention cannot tell the pictures of one row from those of another"
     template_variables: Mapping[str, str] = {"date_string": "26 Jul 2024"}  # the template's own where none is known
 
@@ -105,6 +106,25 @@ class Mllama(Family):
             spans, tiles, processor.image_processor.max_image_tiles, input_ids.shape[1]
         )
         return {"cross_attention_mask": torch.from_numpy(mask)}
+
+    def pool_features(
+        self,
+        processor: Any,
+        given: torch.Tensor,
+        input_ids: torch.Tensor,
+        rows: Sequence[Mapping[str, torch.Tensor]],
+        counts: Sequence[int],
+    ) -> torch.Tensor:
+        """`given` is `[B * most pictures * tiles, patches, D]`; tiles that a picture does not fill are left out."""
+        import torch
+
+        tiles = processor.image_processor.max_image_tiles
+        states = given.float().mean(1).reshape(len(rows), -1, tiles, given.shape[-1])
+        filled = [images["aspect_ratio_mask"][0].sum(-1).tolist() if images else [] for images in rows]
+        pooled = [
+            states[row, index, : filled[row][index]].mean(0) for row, count in enumerate(counts) for index in range(count)
+        ]
+        return torch.stack(pooled)
 
     def prepare_model(self, model: Any) -> None:
         """Make each row see its own pictures alone, as it does in a batch of its own."""

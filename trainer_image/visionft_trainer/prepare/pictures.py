@@ -46,6 +46,11 @@ class Pictures:
         """To other processes they go without what is kept."""
         return type(self), (self._processor, self._family, self._rules, self._budget)
 
+    @property
+    def rules(self) -> ImageRules:
+        """What an image must be to be accepted."""
+        return self._rules
+
     def of(self, row: Row) -> ImageTensors:
         """The tensors of `row`'s pictures. Raises `UnfitPictureError` for a size that the family cannot encode."""
         if row.where in self._kept:

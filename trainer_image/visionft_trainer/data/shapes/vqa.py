@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from visionft_trainer.data.rows import BadRowError, Row, Text
@@ -16,14 +17,16 @@ ANSWER_COLUMNS = ("answer", "answers", "multiple_choice_answer", "response", "ou
 
 def parse_vqa(value: Any, context: Context) -> Row:
     """A row of question and answer, with pictures or without. Of several answers the one given most often is learnt,
-    and the first of those given equally often. Raises `BadRowError`."""
+    and the first of those given equally often; evaluation takes them all as right. Raises `BadRowError`."""
     row = object_of(value, context)
-    text = majority(need(row, "answer", ANSWER_COLUMNS, "the answer", context))
-    return exchange(pictures(row, context), prompt(row, context), Text(text), context)
+    learnt, *others = by_frequency(need(row, "answer", ANSWER_COLUMNS, "the answer", context))
+    asked = exchange(pictures(row, context), prompt(row, context), Text(learnt), context)
+    return replace(asked, accepted=tuple(others))
 
 
-def majority(column: Column) -> str:
-    """The answer most often found in a list of texts, or of VQAv2's `{"answer": ...}`. Raises `BadRowError`."""
+def by_frequency(column: Column) -> list[str]:
+    """The different answers in a list of texts, or of VQAv2's `{"answer": ...}`, the most frequent first. Raises
+    `BadRowError`."""
     values = column.value if isinstance(column.value, list) else [column.value]
     if not values:
         raise BadRowError(column.name, "is an empty list; write the text that the model is to learn")
@@ -33,4 +36,4 @@ def majority(column: Column) -> str:
         if isinstance(value, Mapping) and "answer" in value:
             value, field = value["answer"], f"{field}.answer"
         answers.append(one_answer(value, field))
-    return Counter(answers).most_common(1)[0][0]  # equal counts keep the order of the list
+    return [answer for answer, _ in Counter(answers).most_common()]  # equal counts keep the order of the list

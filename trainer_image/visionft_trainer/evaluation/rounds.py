@@ -1,0 +1,164 @@
+"""What one model answers in all the ways in which it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from visionft_api.spec import EvaluationSpec
+
+from visionft_trainer.evaluation import rank, stored
+from visionft_trainer.evaluation.asking import REFUSALS, Asker, Asking
+from visionft_trainer.evaluation.generate import Answers, Limits, generate
+from visionft_trainer.families import Family
+from visionft_trainer.prepare.preprocess import Prepared
+
+FEWEST_PICTURED = 2  # rows without which nothing is said about pictures
+
+
+@dataclass(frozen=True)
+class Round:
+    """The answers of one model."""
+
+    plain: Answers
+    alternatives: Mapping[str, Answers] = field(default_factory=dict)
+    """By the name of the way of asking."""
+    shuffled: Answers | None = None
+    blank: Answers | None = None
+    general: Answers | None = None
+    effective_rank: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked; the same rows before and after training."""
+
+    plain: Asking
+    alternatives: tuple[Asking, ...] = ()
+    pictured: tuple[int, ...] = ()
+    """The rows that are also asked without the help of their pictures."""
+    shuffled: Asking | None = None
+    blank: Asking | None = None
+    intact: Asking | None = None
+    """The pictured rows as they are."""
+    general: Asking | None = None
+    notes: tuple[str, ...] = ()
+    """What could not be done, a sentence each."""
+
+    @property
+    def blind(self) -> tuple[Asking, ...]:
+        """The ways without the help of pictures."""
+        return tuple(asking for asking in (self.shuffled, self.blank) if asking is not None)
+
+
+def plan(spec: EvaluationSpec, asker: Asker, train: Prepared | None, general: Asker | None = None) -> Plan:
+    """What `spec` asks for; few-shot examples come from `train`."""
+    notes = []
+    others = [asker.reworded(prompt, number) for number, prompt in enumerate(spec.prompts, start=1)]
+    if spec.few_shot and train is not None:
+        try:
+            others.append(asker.with_examples(train, spec.few_shot))
+        except REFUSALS as error:
+            notes.append(f"spec.evaluation.fewShot: the model takes no examples before the question ({error}).")
+    notes += [asking.note for asking in others if asking.note]
+    givers = asker.pictured(spec.vision_samples) if spec.vision_reliance else {}
+    looked = len(givers) >= FEWEST_PICTURED
+    return Plan(
+        asker.plain(),
+        tuple(others),
+        tuple(givers) if looked else (),
+        asker.shuffled(givers) if looked else None,
+        asker.blank(list(givers)) if looked else None,
+        asker.chosen(list(givers), "intact") if looked else None,
+        general.plain("general") if general is not None else None,
+        tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Asks models what is planned."""
+
+    plan: Plan
+    spec: EvaluationSpec
+    processor: Any
+    family: Family
+    data: str
+    """Names the version of the rows."""
+    folder: Path | None = None
+    """Where answers are kept; None: nowhere."""
+
+    def base(self, model: Any, name: str, tick: Callable[[int, int], None] = lambda *_: None) -> Round:
+        """The model before training, in every way. `name` tells it from other models."""
+        return self._round(model, "baseline", name, self.plan.alternatives, tick)
+
+    def tuned(self, model: Any, name: str, tick: Callable[[int, int], None] = lambda *_: None) -> Round:
+        """The model after training."""
+        return self._round(model, "tuned", name, (), tick)
+
+    def _round(
+        self, model: Any, which: str, name: str, others: Sequence[Asking], tick: Callable[[int, int], None]
+    ) -> Round:
+        plan = self.plan
+        general = (plan.general,) if plan.general is not None else ()
+        counting = _Counting(sum(len(asking.examples) for asking in (plan.plain, *others, *plan.blind, *general)), tick)
+
+        def ask(asking: Asking) -> Answers:
+            return self._ask(model, asking, which, name, counting)
+
+        return Round(
+            plain=ask(plan.plain),
+            alternatives={asking.name: ask(asking) for asking in others},
+            shuffled=ask(plan.shuffled) if plan.shuffled else None,
+            blank=ask(plan.blank) if plan.blank else None,
+            general=ask(plan.general) if plan.general else None,
+            effective_rank=self._rank(model),
+        )
+
+    def _ask(self, model: Any, asking: Asking, which: str, name: str, counting: _Counting) -> Answers:
+        limits = Limits(self.spec.max_new_tokens, self.spec.batch_size)
+
+        def answer() -> Answers:
+            return generate(
+                model, asking.examples, asking.prepared, limits, self.processor, self.family, counting, asking.lengths
+            )
+
+        if self.folder is None:
+            answers = answer()
+        else:
+            asked = {"way": asking.name, "prompt": asking.prompt, "lengths": list(asking.lengths), "data": self.data}
+            key = stored.key_of(model=name, tokens=limits.max_new_tokens, **asked)
+            answers = stored.once(self.folder / f"{which}-{asking.name}.json", key, answer)
+        counting.through(len(asking.examples))
+        return answers
+
+    def _rank(self, model: Any) -> float | None:
+        intact = self.plan.intact
+        if intact is None:
+            return None
+        was_training = model.training
+        model.eval()
+        features = rank.pooled_features(
+            model, intact.examples, intact.prepared, self.spec.batch_size, self.processor, self.family
+        )
+        model.train(was_training)
+        return rank.effective_rank(features)
+
+
+class _Counting:
+    """Rows answered over several ways of asking."""
+
+    def __init__(self, total: int, tick: Callable[[int, int], None]) -> None:
+        self._total = total
+        self._tick = tick
+        self._before = 0
+
+    def __call__(self, done: int) -> None:
+        self._tick(self._before + done, self._total)
+
+    def through(self, rows: int) -> None:
+        """A way of asking is through."""
+        self._before += rows
+        self(0)
