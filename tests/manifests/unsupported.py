@@ -10,13 +10,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "spec.output.hub": {"output": {"hub": {"repo": "team/model", "secretRef": {"name": "hub"}}}},
     "spec.output.mergeBase": {"output": {"merged": True, "mergeBase": "Original"}},
     "spec.tracking": {"tracking": {"tensorboard": True}},
-    "spec.evaluation.metrics": {"evaluation": {"metrics": ["anls", "cer", "bleu"]}},
-    "spec.evaluation.gates": {"evaluation": {"gates": ["cer <= 0.5", "cer < baseline"]}},
-    "spec.evaluation.prompts": {"evaluation": {"prompts": ["Read this: {prompt}"]}},
-    "spec.evaluation.fewShot": {"evaluation": {"fewShot": 3}},
-    "spec.evaluation.general": {
-        "evaluation": {"general": {"pvc": {"claimName": "data", "path": "general.jsonl"}, "metrics": ["cer"]}}
-    },
     "spec.resources.nodes": {"resources": {"nodes": 2}},
     "spec.queue": {"queue": {"name": "team-a"}},
     "spec.profileRef": {"profileRef": {"name": "large"}},
