@@ -61,7 +61,7 @@ def test_several_letters_or_none_are_no_choice(answer: str) -> None:
         ("B. Paris", "Paris", True),
         ("B. Paris", "paris.", True),
         ("Paris", "B. Paris", True),
-        ("B", "Ｂ）巴黎", True),
+        ("B", "Ｂ）巴黎", True),  # noqa: RUF001
         ("ب", "ب", True),
         ("B. Paris", "A. Paris", False),  # the letter is the choice
         ("B", "A or B", False),

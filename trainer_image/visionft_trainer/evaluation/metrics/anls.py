@@ -1,6 +1,7 @@
 """Average normalised Levenshtein similarity, which forgives small misreadings.
 
-Biten et al., "Scene Text Visual Question Answering", ICCV 2019 (arXiv 1905.13648), section 4.
+Biten et al., "Scene Text Visual Question Answering", ICCV 2019 (arXiv 1905.13648), section 4; small letters, and the
+length of the capitals, as in the published evaluation of DocVQA.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ def _count(cases: Sequence[Case]) -> Floats:
 def _similarity(reference: str, answer: str) -> float:
     from rapidfuzz.distance import Levenshtein
 
-    distance = Levenshtein.normalized_distance(_comparable(reference), _comparable(answer))
-    return 1.0 - distance if distance < THRESHOLD else 0.0
+    one, other = _comparable(reference), _comparable(answer)
+    length = max(len(one.upper()), len(other.upper()), 1)
+    difference = Levenshtein.distance(one, other) / length
+    return 1.0 - difference if difference < THRESHOLD else 0.0
 
 
 def _comparable(text: str) -> str:

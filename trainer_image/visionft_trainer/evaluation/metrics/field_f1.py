@@ -28,7 +28,12 @@ def _compared(right: Counter[tuple[str, str]], given: Counter[tuple[str, str]]) 
 
 
 def _f1(row: tuple[float, float]) -> float:
+    """Of a row alone. Where nothing is to be found, to write nothing is right."""
     return row[0] / row[1] if row[1] else 1.0
+
+
+def _row_value(statistics: Floats) -> Floats:
+    return np.asarray([_f1((right, of)) for right, of in statistics])
 
 
 def _fields(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -43,4 +48,6 @@ def _fields(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, document
 
 
-FIELD_F1 = Metric("fieldF1", "Field F1", lower_is_better=False, highest=1.0, count=_count, value=share)
+FIELD_F1 = Metric(
+    "fieldF1", "Field F1", lower_is_better=False, highest=1.0, count=_count, value=share, row_value=_row_value
+)

@@ -14,6 +14,7 @@ from visionft_trainer.data.rows import Box
 from visionft_trainer.evaluation.metrics.base import Case, Floats, Metric, share
 
 LEAST_OVERLAP = 0.5
+ROUNDING = 1e-9  # half is enough, also where a share of the picture is no whole binary fraction
 
 
 def _count(cases: Sequence[Case]) -> Floats:
@@ -30,7 +31,7 @@ def _pairs(right: Sequence[Box], given: Sequence[Box]) -> int:
 
     if not right or not given:
         return 0
-    fit = (overlaps(right, given) >= LEAST_OVERLAP) & _same_label(right, given)
+    fit = (overlaps(right, given) >= LEAST_OVERLAP - ROUNDING) & _same_label(right, given)
     return int(fit[linear_sum_assignment(fit, maximize=True)].sum())
 
 
