@@ -212,10 +212,10 @@ def _make(
     files = model_source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
     model_code.try_code(files, spec, settings)
     if adapter is not None:
-        _check_base(adapter, files)
+        check_base(adapter, files)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer.artifacts import leaving, lineage, merged, provenance
     from visionft_trainer.artifacts import adapter as adapters
+    from visionft_trainer.artifacts import leaving, lineage, merged, provenance
     from visionft_trainer.model import adapt, load
     from visionft_trainer.training import weights
 
@@ -225,16 +225,16 @@ def _make(
     progress.enter(Stage.ADAPT)
     tuned = adapt.adapt(model, spec, files.family, files.identity)
     if origin.checkpoint is not None:
-        with _fitting(origin.name, files):
+        with fitting(origin.name, files):
             weights.read_into(tuned, origin.checkpoint)
     elif adapter is not None:
-        _check_names(adapter, tuned, origin.name, files)
+        check_names(adapter, tuned, origin.name, files)
     progress.enter(Stage.EXPORT)
     made_from = lineage.read(origin.run) or provenance.begin(
         run_file, origin.run.owner.run, now(), [lineage.model_of(files)]
     )
     made_from = provenance.end(made_from, now(), exportedFrom=origin.name)
-    with scratch_folder() as scratch, _fitting(origin.name, files):
+    with scratch_folder() as scratch, fitting(origin.name, files):
         if spec.adapter.method == "full":
             shipped = leaving.Shipped(merged.settle(tuned), None)
         else:
@@ -253,7 +253,7 @@ def _make(
         )
 
 
-def _check_base(adapter: Path, files: ModelFiles) -> None:
+def check_base(adapter: Path, files: ModelFiles) -> None:
     """Raises `BadModelError` for an adapter of another base model."""
     from peft import PeftConfig
 
@@ -264,7 +264,7 @@ def _check_base(adapter: Path, files: ModelFiles) -> None:
         )
 
 
-def _check_names(adapter: Path, tuned: Any, name: str, files: ModelFiles) -> None:
+def check_names(adapter: Path, tuned: Any, name: str, files: ModelFiles) -> None:
     """Raises `BadModelError` where the adapter has other layers than `tuned`; PEFT would pass over them."""
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
@@ -287,7 +287,7 @@ def _misfit(name: str, files: ModelFiles, why: str) -> BadModelError:
 
 
 @contextmanager
-def _fitting(name: str, files: ModelFiles) -> Iterator[None]:
+def fitting(name: str, files: ModelFiles) -> Iterator[None]:
     """Weights that do not fit the model are of another one."""
     try:
         yield
