@@ -103,6 +103,7 @@ def _train(
 ) -> Result:
     spec = run_file.spec
     started = clock()
+    publish.check(spec.output, place.owner, settings)
 
     progress.enter(Stage.INGEST)
     begun = read_resolved(place)
@@ -266,7 +267,7 @@ def _leave(
     written = stored(place.artifacts)
     on_claim = [_status_form(artifact, place) for artifact in written] if spec.output.pvc is not None else []
     progress.learn(artifacts=on_claim)
-    artifacts = [*on_claim, *publish.publish(spec.output, place.owner.run, written, settings, progress.tick)]
+    artifacts = [*on_claim, *publish.publish(spec.output, place.owner, written, settings, progress.tick)]
     progress.learn(artifacts=artifacts)
 
     progress.enter(Stage.REPORT)

@@ -14,6 +14,7 @@ from support.shipping import write_merged
 from support.tiny_spec import DATA_CLAIM, OUTPUT_CLAIM, tiny_run
 from visionft_trainer import pipeline
 from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import artifact
 from visionft_trainer.artifacts import merged as merging
 from visionft_trainer.errors import BadConfigError, BadDatasetError, StorageFailedError
 from visionft_trainer.reporting.progress import Progress
@@ -94,11 +95,13 @@ def test_full_disk_while_artifacts_are_written(workbench: Build, tmp_path: Path)
     bench = workbench(model={"quantization": "none"})
     model = bench.tuned_model()
     with largest_file(20_000), pytest.raises(StorageFailedError, match="adapter cannot be written"):
-        adapters.write(model, tmp_path / "adapter")
+        artifact.write("adapter", tmp_path / "adapter", [lambda folder: adapters.write(model, folder)], {})
     adapter = adapters.write(model, tmp_path / "adapter")
     merged = merging.merge(model, adapter)
     with largest_file(300_000), pytest.raises(StorageFailedError, match="merged cannot be written"):
-        write_merged(merged, bench.processor, tmp_path / "merged")
+        artifact.write(
+            "merged", tmp_path / "merged", [lambda folder: write_merged(merged, bench.processor, folder)], {}
+        )
     assert [path.name for path in tmp_path.iterdir() if path.is_dir() and path.name != OUTPUT_CLAIM] == ["adapter"]
 
 

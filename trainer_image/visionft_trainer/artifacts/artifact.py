@@ -21,7 +21,7 @@ from visionft_trainer.storage import atomic
 from visionft_trainer.storage.digest import folder_size
 
 Kind = Literal["adapter", "merged"]
-Fill = Callable[[Path], None]
+Fill = Callable[[Path], object]
 """Puts files into a folder that exists."""
 
 

@@ -48,7 +48,7 @@ def ship(
 ) -> Shipped:
     """The model as `spec.output` wants it, from the one that was trained, which is taken apart.
 
-    The adapter's files are written to `adapter_folder`. `rows` are what a merge into the original weights is compared on.
+    The adapter's files are written to `adapter_folder`. On `rows` a merge into the original weights is compared.
     """
     if spec.adapter.method == "full":
         return Shipped(merged.settle(tuned), None)

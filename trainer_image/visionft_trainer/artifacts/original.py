@@ -34,8 +34,8 @@ class Difference:
 
     def __str__(self) -> str:
         return (
-            f"merged into the original weights: over the answers of {self.rows} rows its logits differ from those of the "
-            f"dequantised merge by {self.largest:.2g} at most and {self.mean:.2g} on average"
+            f"merged into the original weights: over the answers of {self.rows} rows its logits differ from those of "
+            f"the dequantised merge by {self.largest:.2g} at most and {self.mean:.2g} on average"
         )
 
 

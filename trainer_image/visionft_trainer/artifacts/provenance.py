@@ -1,7 +1,7 @@
 """Where an artifact comes from: an in-toto Statement v1 whose predicate is SLSA Provenance v1.
 
-https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md and https://slsa.dev/spec/v1.0/provenance. It is not
-signed: it says what the trainer knows, to whoever trusts the place that the digest was read from.
+https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md and https://slsa.dev/spec/v1.0/provenance. It is
+not signed: it says what the trainer knows, to whoever trusts the place that the digest was read from.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Dependency = dict[str, Any]
 def begin(run_file: RunFile, run: int, started: datetime, dependencies: Sequence[Dependency]) -> Origin:
     """What is known when a run begins. Values of the pod's environment are left out: people put tokens there."""
     meta = run_file.metadata
-    whose = "/".join(part for part in (meta.namespace, meta.name, meta.uid) if part)
+    whose = resource(meta.namespace, meta.name, meta.uid)
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
@@ -83,6 +83,17 @@ def statement(digests: Mapping[str, str], origin: Origin) -> dict[str, Any]:
         "predicateType": PREDICATE_TYPE,
         "predicate": origin,
     }
+
+
+def resource(namespace: str, name: str, uid: str) -> str:
+    """The resource that a run is of, as `invocationId` begins; without a uid on a workstation."""
+    return "/".join(part for part in (namespace, name, uid) if part)
+
+
+def resource_of(origin: Origin) -> str:
+    """The same, of an artifact's predicate. Raises `KeyError`, `TypeError` or `AttributeError` for others'."""
+    whose: str = origin["runDetails"]["metadata"]["invocationId"].rpartition("/")[0]
+    return whose
 
 
 def to_json(value: Mapping[str, Any]) -> str:

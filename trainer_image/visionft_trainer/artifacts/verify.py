@@ -1,7 +1,7 @@
 """Holds an artifact against its own SHA256SUMS and provenance, from a copy of it alone.
 
 Whoever made the copy is not trusted: names lead nowhere but into the folder, links are not followed, sizes are bounded,
-and nothing of it is executed or shown unescaped. Nothing is signed, so the digest should come from the resource's status.
+and nothing of it is executed or shown unescaped. Nothing is signed: the digest should come from the resource's status.
 """
 
 from __future__ import annotations
@@ -238,7 +238,8 @@ def origin_of(verdict: Verdict) -> dict[str, Any]:
 def _input(entry: Mapping[str, Any]) -> dict[str, str]:
     digest = _dict(entry.get("digest"))
     said = {"name": entry.get("name"), "uri": entry.get("uri")}
-    said |= {"digest": f"{kind}:{value}" for kind, value in sorted(digest.items())[:1]}
+    for kind, value in sorted(digest.items())[:1]:
+        said["digest"] = f"{kind}:{value}"
     return {key: str(value) for key, value in said.items() if value is not None}
 
 

@@ -27,14 +27,14 @@ Check a copy of an artifact: every file against SHA256SUMS, and these against pr
 
 PATH is the folder of an adapter or of a merged model, a folder that holds such folders, or an OCI image layout. Names
 the first file that was changed, is missing or was added; else says where the artifact comes from. Needs nothing but
-PATH. Nothing is signed: that the copy is the one that the run has left, only --digest can tell, with the digest from the
-resource's status.
+PATH. Nothing is signed: that the copy is the one that the run has left, only --digest can tell, with the digest from
+the resource's status.
 """
 EXAMPLE = """\
   visionft-trainer verify digits/tuned/run-1/adapter
 
-  Ends with 0 where every file is as it left the trainer, 3 where one is not, 10 where there is no artifact, and 14 where a
-  file cannot be read.
+  Ends with 0 where every file is as it left the trainer, 3 where one is not, 10 where there is no artifact, and 14
+  where a file cannot be read.
 """
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 KINDS = ("adapter", "merged", "report")

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from visionft_api.spec.dataset import S3Source
+from visionft_api.spec.output import S3Output
 
 from visionft_trainer.data.containers.files import KINDS, PICTURE_NAMERS, ending_of, set_of
 from visionft_trainer.errors import BadConfigError, BadDatasetError
@@ -86,7 +87,7 @@ class _Bucket:
     def __init__(self, source: S3Source, settings: Settings, split: str, field: str, sleep: Sleep) -> None:
         self._name, self._field, self._sleep = source.bucket, field, sleep
         self._where = f"s3://{source.bucket}" + (f" at {source.endpoint}" if source.endpoint else "")
-        self._store = _open(source, settings, split, field)
+        self._store = open_store(source, settings, split, field, signed=source.secret_ref is not None)
 
     def chosen(self, prefix: str) -> tuple[str, Sequence[Item]]:
         """The objects that `prefix` names, and the beginning of their keys that is no part of their place here."""
@@ -174,9 +175,7 @@ class _Bucket:
 
     def _meaning(self, error: Exception) -> Exception:
         """The error for the user, or `InterruptedTransferError` for one that another try may mend."""
-        said = str(error)
-        code = found[1] if (found := CODE.search(said)) else ""
-        status = int(found[1]) if (found := STATUS.search(said)) else 0
+        code, status = answer_of(error)
         if code == "NoSuchBucket":
             return BadDatasetError(f"{self._field}.bucket: there is no bucket {self._where}. Check name and endpoint.")
         if code in OTHER_REGION:
@@ -193,10 +192,21 @@ class _Bucket:
             return BadDatasetError(
                 f"{self._field}: {self._where} answers {code or status}. Check endpoint, bucket and prefix."
             )
-        return InterruptedTransferError(_short(said))
+        return InterruptedTransferError(short(str(error)))
 
 
-def _open(source: S3Source, settings: Settings, split: str, field: str) -> S3Store:
+def answer_of(error: Exception) -> tuple[str, int]:
+    """The code and the HTTP status that a server has answered, as far as the library's error tells them."""
+    said = str(error)
+    code = found[1] if (found := CODE.search(said)) else ""
+    return code, int(found[1]) if (found := STATUS.search(said)) else 0
+
+
+def open_store(source: S3Source | S3Output, settings: Settings, split: str, field: str, *, signed: bool) -> S3Store:
+    """The bucket; nothing is asked of the server yet. Raises `BadConfigError` for half a pair of keys.
+
+    Without keys, requests are signed with what the environment has where they are to be `signed`, else not at all.
+    """
     from obstore.store import S3Store
 
     key, secret = settings.secret(split, "AWS_ACCESS_KEY_ID"), settings.secret(split, "AWS_SECRET_ACCESS_KEY")
@@ -210,7 +220,7 @@ def _open(source: S3Source, settings: Settings, split: str, field: str) -> S3Sto
         token = settings.secret(split, "AWS_SESSION_TOKEN")
         if token:
             options["session_token"] = token
-    elif source.secret_ref is None:
+    elif not signed:
         options["skip_signature"] = True  # a public bucket
     if source.endpoint is not None:
         options["endpoint"] = source.endpoint
@@ -238,6 +248,6 @@ def _pictures(items: Sequence[Item]) -> Iterator[Item]:
     return (item for item in items if ending_of(item.key) is None)
 
 
-def _short(said: str) -> str:
+def short(said: str) -> str:
     """The first line of what the library says, which goes on for a page."""
     return said.splitlines()[0].removesuffix(":") if said else "no answer"

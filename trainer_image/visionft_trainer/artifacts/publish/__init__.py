@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from visionft_api.spec import OutputSpec
 from visionft_api.status import Artifact as Published
 
 from visionft_trainer.artifacts.artifact import Artifact
+from visionft_trainer.artifacts.publish.destination import Destination, Tick
+from visionft_trainer.artifacts.publish.hub import HubDestination
+from visionft_trainer.artifacts.publish.oci import OciDestination
+from visionft_trainer.artifacts.publish.s3 import S3Destination
 from visionft_trainer.settings import Settings
+from visionft_trainer.storage.folder import Owner
 
-Tick = Callable[[int, int], None]
-"""Bytes that are there, of so many."""
+
+def destinations(output: OutputSpec, owner: Owner, settings: Settings) -> list[Destination]:
+    """Those that are set. Raises `BadConfigError` for credentials that cannot be read."""
+    found: list[Destination] = []
+    if output.s3 is not None:
+        found.append(S3Destination(output.s3, owner, settings))
+    if output.oci is not None:
+        found.append(OciDestination(output.oci, owner, settings))
+    if output.hub is not None:
+        found.append(HubDestination(output.hub, owner, settings))
+    return found
+
+
+def check(output: OutputSpec, owner: Owner, settings: Settings) -> None:
+    """Ask each destination whether it can be written, before a training is paid for. Raises `StorageFailedError`."""
+    for destination in destinations(output, owner, settings):
+        destination.check()
 
 
 def publish(
-    output: OutputSpec, run: int, artifacts: Sequence[Artifact], settings: Settings, tick: Tick
+    output: OutputSpec, owner: Owner, artifacts: Sequence[Artifact], settings: Settings, tick: Tick
 ) -> list[Published]:
-    """What is where now."""
-    return []
+    """Bring the artifacts everywhere; what is where now. Raises `StorageFailedError`."""
+    return [
+        published
+        for destination in destinations(output, owner, settings)
+        for published in destination.put(artifacts, tick)
+    ]
