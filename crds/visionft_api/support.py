@@ -36,11 +36,6 @@ NOT_SUPPORTED: tuple[Unsupported, ...] = (
         lambda s: s.output.merge_base if s.output.merge_base != "Dequantized" else None,
         "remove it",
     ),
-    Unsupported(
-        "spec.tracking",
-        lambda s: s.tracking if s.tracking.tensorboard or s.tracking.mlflow or s.tracking.wandb else None,
-        "remove it",
-    ),
     Unsupported("spec.resources.nodes", lambda s: s.resources.nodes if s.resources.nodes > 1 else None, "set it to 1"),
     Unsupported("spec.queue", lambda s: s.queue, "remove it"),
     Unsupported("spec.profileRef", lambda s: s.profile_ref, "remove it and write the settings here"),

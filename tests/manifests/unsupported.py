@@ -9,7 +9,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
     "spec.output.hub": {"output": {"hub": {"repo": "team/model", "secretRef": {"name": "hub"}}}},
     "spec.output.mergeBase": {"output": {"merged": True, "mergeBase": "Original"}},
-    "spec.tracking": {"tracking": {"tensorboard": True}},
     "spec.resources.nodes": {"resources": {"nodes": 2}},
     "spec.queue": {"queue": {"name": "team-a"}},
     "spec.profileRef": {"profileRef": {"name": "large"}},

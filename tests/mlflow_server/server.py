@@ -1,4 +1,4 @@
-"""Install and start the MLflow server: `with running() as url: ...`. The environment is kept for each state of its lock."""
+"""Install and start the MLflow server: `with running() as url: ...`. Kept installed for each state of its lock."""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ class MlflowSpec(ApiModel):
 
     tracking_uri: Url = Field(description="Address of the server.")
     experiment: str | None = Field(
-        default=None, min_length=1, max_length=256, description="Experiment that the run goes to. Absent: the model's."
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Experiment that the run goes to. Absent: NAMESPACE/NAME.",
     )
     secret_ref: SecretRef | None = Field(
         default=None,

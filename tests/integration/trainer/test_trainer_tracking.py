@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,19 +99,32 @@ def tensorboard_scalars(folder: Path, name: str) -> list[tuple[int, float]]:
 def wandb_steps(folder: Path) -> list[int]:
     """Steps of `train/loss` in all offline runs of the folder."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     steps = []
     for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        store = DataStore()
-        store.open_for_scan(str(file))
-        while (data := store.scan_data()) is not None:
+        for data in log_records(file.read_bytes()):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
             items = record.history.item
             if any(item.key == "train/loss" or "train/loss" in item.nested_key for item in items):
                 steps.append(record.history.step.num)
     return sorted(steps)
+
+
+def log_records(log: bytes) -> Iterator[bytes]:
+    """Records of W&B's offline file, which is a LevelDB log after seven bytes of its own."""
+    block, header, ident = 32768, 7, 7
+    position, parts = ident, b""
+    while position + header <= len(log):
+        if block - position % block < header:  # the rest of a block that no record fits into
+            position += block - position % block
+            continue
+        _, size, kind = struct.unpack_from("<IHB", log, position)
+        parts += log[position + header : position + header + size]
+        position += header + size
+        if kind in (1, 4):  # whole, or the last part
+            yield parts
+            parts = b""
 
 
 def check_mlflow(url: str, losses: dict[int, float], cer: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -69,9 +70,8 @@ class Mlflow:
     def conclude(self, figures: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:
         """Figures, facts as tags, files as artifacts."""
         from mlflow.entities import Metric, RunTag
-        from mlflow.utils.time import get_current_time_millis
 
-        now = get_current_time_millis()
+        now = time.time_ns() // 1_000_000
         self._client.log_batch(
             self._run_id,
             metrics=[Metric(name, value, now, 0) for name, value in figures.items()],

@@ -20,7 +20,7 @@ class TensorBoard:
 
     def begin(self, run: TrackedRun) -> None:
         """Open a further event file; TensorBoard reads them as one."""
-        from tensorboardX import SummaryWriter
+        from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
         folder = run.folder / "tensorboard"
         fresh = not folder.exists()
