@@ -11,6 +11,7 @@ def claims_of(spec: VisionFineTuneSpec) -> tuple[str, ...]:
         spec.model.pvc.claim_name if spec.model.pvc else None,
         _claim(spec.dataset.train),
         _claim(spec.dataset.validation),
+        _claim(spec.evaluation.general),
         output_claim_of(spec),
     ]
     return tuple(dict.fromkeys(name for name in names if name is not None))

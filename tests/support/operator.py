@@ -24,8 +24,9 @@ from sandbox import leash
 from sandbox.cluster import Cluster
 from sandbox.ports import free_ports
 
+from support.crd import install_crd
+
 REPOSITORY = Path(__file__).parents[2]
-CRD = REPOSITORY / "crds" / "visionfinetunes.visionft.dev.yaml"
 RIGHTS = [REPOSITORY / "operator" / "deploy" / name for name in ("namespace.yaml", "service-account.yaml", "rbac.yaml")]
 NAMESPACE = "visionft-system"
 ACCOUNT = "visionft-operator"
@@ -51,19 +52,9 @@ class OperatorProcess:
 
     def install(self) -> None:
         """Apply the CRD and deploy/'s namespace, service account and rights."""
-        self._cluster.kubectl("apply", "--server-side", "-f", str(CRD), check=True)
-        self._wait_established()
+        install_crd(self._cluster)
         for manifest in RIGHTS:
             self._cluster.kubectl("apply", "--server-side", "-f", str(manifest), check=True)
-
-    def _wait_established(self) -> None:
-        """`kubectl wait` gives up on a CRD that has no conditions yet, which a new one has not for a moment."""
-        end = time.monotonic() + START_SECONDS
-        wait = ("wait", "--for=condition=Established", "--timeout=10s", "-f", str(CRD))
-        while self._cluster.kubectl(*wait).returncode != 0:
-            if time.monotonic() > end:
-                raise OperatorError(self._cluster.kubectl(*wait).stderr)
-            time.sleep(0.2)
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait`, return once it works.

@@ -193,6 +193,13 @@ class VisionFineTuneSpec(ApiModel):
             at="training.sharding",
         ),
         Rule(
+            cel="!has(self.podTemplate.workspaceSizeLimit) || !has(self.output.pvc)",
+            holds=lambda m: m.pod_template.workspace_size_limit is None or m.output.pvc is None,
+            message='podTemplate.workspaceSizeLimit "{podTemplate.workspaceSizeLimit}" has no effect: the run works in '
+            "the claim of output.pvc; remove it",
+            at="podTemplate.workspaceSizeLimit",
+        ),
+        Rule(
             cel="self.training.optimizer == 'adamw' || self.resources.gpus > 0",
             holds=lambda m: m.training.optimizer == "adamw" or m.resources.gpus > 0,
             message="training.optimizer {training.optimizer} works on GPUs only; use adamw, or set resources.gpus to "

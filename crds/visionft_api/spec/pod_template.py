@@ -1,12 +1,13 @@
 """`spec.podTemplate`: what a user may change on the trainer's pod, and no more."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import DnsName, EnvName, Image, LabelValue
+from visionft_api.fields import DnsName, EnvName, Image, LabelValue, Size
 from visionft_api.lists import ATOMIC, map_by
 from visionft_api.rules import Rule, Value
 from visionft_api.spec.refs import SecretRef
@@ -15,6 +16,13 @@ MAX_KEYS = 32
 MAX_KEY_LENGTH = 317
 """A prefix of 253, "/" and a name of 63."""
 RESERVED_ENV_PREFIXES = ("VISIONFT_", "KUBEFLOW_")
+SECRET_ENV = {
+    "HF_TOKEN": "spec.model.secretRef",
+    "MLFLOW_TRACKING_PASSWORD": "spec.tracking.mlflow.secretRef",
+    "MLFLOW_TRACKING_TOKEN": "spec.tracking.mlflow.secretRef",
+    "WANDB_API_KEY": "spec.tracking.wandb.secretRef",
+}
+"""Variables that are secrets, and the field that takes each."""
 RESERVED_KEY_PREFIXES = ("visionft.dev/", "batch.kubernetes.io/", "kueue.x-k8s.io/", "app.kubernetes.io/managed-by")
 """Labels and annotations by which the operator, the Job controller and Kueue find their pods."""
 
@@ -101,6 +109,10 @@ class Toleration(ApiModel):
     )
 
 
+def _is_not(name: str) -> Callable[["EnvVar"], bool]:
+    return lambda m: m.name != name
+
+
 class EnvVar(ApiModel):
     """An environment variable of the trainer."""
 
@@ -115,12 +127,15 @@ class EnvVar(ApiModel):
             "operator; use another name",
             at="name",
         ),
-        Rule(
-            cel="self.name != 'HF_TOKEN'",
-            holds=lambda m: m.name != "HF_TOKEN",
-            message="HF_TOKEN here could be read by everyone who can read the resource; put it in a Secret and name "
-            "that in spec.model.secretRef",
-            at="name",
+        *(
+            Rule(
+                cel=f"self.name != '{secret}'",
+                holds=_is_not(secret),
+                message=f"{secret} here could be read by everyone who can read the resource; put it in a Secret and "
+                f"name that in {field}",
+                at="name",
+            )
+            for secret, field in SECRET_ENV.items()
         ),
     )
 
@@ -156,5 +171,10 @@ class PodTemplateSpec(ApiModel):
         Field(max_length=64),
         map_by("name"),
     ] = Field(default=[], description="Environment variables for the trainer.")
+    workspace_size_limit: Size | None = Field(
+        default=None,
+        description="Most that the pod's scratch may grow to where spec.output.pvc is absent; beyond it the pod is "
+        "evicted. Absent: what the node has.",
+    )
 
     rules = (*_key_rules("labels"), *_key_rules("annotations"), _key_rules("nodeSelector")[1])

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from visionft_api.conditions import Reason
 from visionft_api.exit_codes import ExitCode, explain
+from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.termination import decode
 
 from visionft_operator.build_job import FAIL_AT_ONCE
@@ -27,10 +28,19 @@ STUCK_REASONS = frozenset(
 NODE_GONE_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """DisruptionTarget reasons that mean: the node, not somebody's wish."""
 
-KEYS_TOLD = "HF_TOKEN for the hub, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, AUTHORIZATION for http"
+KEYS_TOLD = (
+    "HF_TOKEN for the hub, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, AUTHORIZATION for http, WANDB_API_KEY "
+    "for wandb"
+)
+
+RESUMES = "resumes from its last checkpoint"
+BEGINS_ANEW = "begins anew, because without spec.output.pvc its checkpoints end with the pod"
 
 EVICTED = "Evicted"
 """Reason of a failure that no condition ends with: the pod is replaced."""
+
+OVER_LIMIT = "exceeds the limit"
+"""In what a kubelet says of a pod whose emptyDir has outgrown its sizeLimit."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,11 @@ class Failure:
         return not self.disrupted and self.exit_code in FAIL_AT_ONCE
 
 
+def what_follows(spec: VisionFineTuneSpec) -> str:
+    """What the pod does that replaces one of this run."""
+    return BEGINS_ANEW if spec.output.pvc is None else RESUMES
+
+
 def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
     """Why a pending pod does not run."""
     if not pod.scheduled:
@@ -100,14 +115,15 @@ def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
             f"The volumes of pod {pod.name} cannot be set up on node {pod.node}: {stuck.reason}: {stuck.message}. "
-            "Check that the claims named in the spec are bound and may be mounted on that node, and that the ConfigMap "
-            "of spec.dataset exists; the run's own is put back by itself. The node keeps trying.",
+            "Check that the claims named in the spec are bound and may be mounted on that node, and that its "
+            "ConfigMaps and Secrets exist (that of output.oci with the key .dockerconfigjson); the run's own ConfigMap "
+            "is put back by itself. The node keeps trying.",
         )
     return Waiting(Reason.WAITING_FOR_POD, f"Pod {pod.name} is being started on node {pod.node}.")
 
 
-def diagnose_lost(pod: PodView) -> Lost | None:
-    """Whether a pod that should run is on a node that does not answer.
+def diagnose_lost(pod: PodView, follows: str) -> Lost | None:
+    """Whether a pod that should run is on a node that does not answer. `follows` is what its replacement does.
 
     Nothing in the trainer's pod can make a running container unready, so unready means that the node controller has
     said so; and a pod that the taint controller removes stays until its node confirms.
@@ -123,12 +139,15 @@ def diagnose_lost(pod: PodView) -> Lost | None:
     return Lost(
         f"Node {pod.node} does not answer, so it is not known whether pod {pod.name} still trains. If the node comes "
         "back, the run goes on by itself. If it is gone for good, remove it (kubectl delete node "
-        f"{pod.node}): the pod is then replaced and resumes from its last checkpoint, without spending backoffLimit."
+        f"{pod.node}): the pod is then replaced without spending backoffLimit, and the new one {follows}."
     )
 
 
-def diagnose_failure(pod: PodView) -> Failure | None:
-    """What became of a pod that failed; None when it has not, or only ended as it was told."""
+def diagnose_failure(pod: PodView, follows: str) -> Failure | None:
+    """What became of a pod that failed; None when it has not, or only ended as it was told.
+
+    `follows` is what its replacement does, see `what_follows`.
+    """
     if pod.phase != "Failed":
         return None
     ended = pod.terminated
@@ -141,11 +160,20 @@ def diagnose_failure(pod: PodView) -> Failure | None:
         return Failure(
             pod.name,
             Reason.NODE_LOST if gone else EVICTED,
-            f"Pod {pod.name} was taken away by the cluster: {what}. It is replaced without spending backoffLimit and "
-            "resumes from its last checkpoint; nothing to do.",
+            f"Pod {pod.name} was taken away by the cluster: {what}. It is replaced without spending backoffLimit, and "
+            f"the new one {follows}; nothing to do.",
             code,
             time or target.since,
             disrupted=True,
+        )
+    if pod.reason == EVICTED and OVER_LIMIT in pod.message:
+        return Failure(
+            pod.name,
+            Reason.STORAGE_FAILED,
+            f"Pod {pod.name} was evicted because its scratch grew too large: {pod.message.rstrip('. ')}. Raise "
+            "spec.podTemplate.workspaceSizeLimit, or set spec.output.pvc so that the run works on a claim.",
+            code,
+            time,
         )
     if ended is None:
         said = (pod.message or pod.reason or "the node gave no reason").rstrip(". ")

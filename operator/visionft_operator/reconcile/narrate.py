@@ -105,7 +105,7 @@ def _progress(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *,
         if fresh or old.start_time is None:
             yield Note("Normal", "TrainingStarted", f"Run {run} has started. {now.message}", run)
         else:
-            message = f"Run {run} goes on from its last checkpoint. {now.message}"
+            message = f"Run {run} goes on. {now.message}"
             yield Note("Normal", "TrainingResumed", message, run, now.last_transition_time.isoformat())
     baseline = new.evaluation.baseline if new.evaluation else None
     if baseline and (fresh or not (old.evaluation and old.evaluation.baseline)):

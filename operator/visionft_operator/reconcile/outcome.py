@@ -175,8 +175,8 @@ def _failed(spec: VisionFineTuneSpec, job: JobView, failure: Failure | None) -> 
         return Said(
             "False",
             Reason.DEADLINE_EXCEEDED,
-            f"The run took longer than spec.runPolicy.activeDeadline ({deadline}) and was stopped; its last checkpoint "
-            f"is kept in {_place(spec)}. Raise the deadline or train less. {RERUN}",
+            f"The run took longer than spec.runPolicy.activeDeadline ({deadline}) and was stopped. {_kept(spec)}Raise "
+            f"the deadline or train less. {RERUN}",
         )
     if failure is None or failure.disrupted:
         said = condition.message.rstrip(". ") or condition.reason
@@ -212,6 +212,10 @@ def _compared(evaluation: Evaluation | None) -> str:
     return f"Base model -> tuned{rows}: {', '.join(values)}" if before else f"Measured{rows}: {', '.join(values)}"
 
 
+def _kept(spec: VisionFineTuneSpec) -> str:
+    return "" if spec.output.pvc is None else f"Its last checkpoint is kept in {_place(spec)}. "
+
+
 def _place(spec: VisionFineTuneSpec) -> str:
     pvc = spec.output.pvc
-    return "the output" if pvc is None else f"the output claim {pvc.claim_name}"
+    return "the output's destination" if pvc is None else f"the output claim {pvc.claim_name}"

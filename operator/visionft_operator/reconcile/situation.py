@@ -11,10 +11,12 @@ from visionft_api.conditions import ConditionType, Reason
 from visionft_operator.reconcile.conditions import NOTHING_WRITTEN, Said, Sayings
 from visionft_operator.reconcile.deadlines import pending_left
 from visionft_operator.reconcile.diagnosis import (
+    RESUMES,
     Failure,
     diagnose_failure,
     diagnose_lost,
     diagnose_waiting,
+    what_follows,
 )
 from visionft_operator.reconcile.observed import Observed, Refusal
 from visionft_operator.reconcile.outcome import Result, outcome_of, with_delta
@@ -63,9 +65,9 @@ def without_job(run: int, *, suspended: bool, leaving: str, refusal: Refusal | N
 def with_job(o: Observed, run: int, job: JobView, started: datetime | None) -> Situation:
     """A run that has a Job. `started` is when an earlier pass saw its container run, None when none has."""
     assert o.resource is not None
-    policy = o.resource.spec.run_policy
+    policy, follows = o.resource.spec.run_policy, what_follows(o.resource.spec)
     pods = [pod for pod in o.pods if pod.job_uid == job.uid]
-    failure = newest_failure(pods)
+    failure = newest_failure(pods, follows)
     started = started or first_start(pods)
     if job.finished:
         outcome = outcome_of(o.resource.spec, job, pods, failure, reported_result(o))
@@ -79,7 +81,8 @@ def with_job(o: Observed, run: int, job: JobView, started: datetime | None) -> S
         )
     if policy.suspend:
         leaving = [pod for pod in pods if not pod.over]
-        detail = f"Pod {leaving[0].name} saves a checkpoint and ends." if leaving else "Its last checkpoint is kept."
+        detail = f"Pod {leaving[0].name} is ending. " if leaving else ""
+        detail += f"When it is resumed, it {follows}."
         return Situation(held(run, detail), started, failure=failure)
     again_after = None
     if started is None:
@@ -115,9 +118,9 @@ def reported_result(o: Observed) -> Result:
     )
 
 
-def newest_failure(pods: Sequence[PodView]) -> Failure | None:
+def newest_failure(pods: Sequence[PodView], follows: str) -> Failure | None:
     """What became of the youngest failed pod. `pods` are in the order of their creation."""
-    failures = [failure for pod in pods if (failure := diagnose_failure(pod)) is not None]
+    failures = [failure for pod in pods if (failure := diagnose_failure(pod, follows)) is not None]
     return failures[-1] if failures else None
 
 
@@ -134,12 +137,14 @@ def _live(
     if not active:
         return _between(o, run, job, pods, failure)
     pod = active[-1]
-    lost = diagnose_lost(pod)
+    assert o.resource is not None
+    follows = what_follows(o.resource.spec)
+    lost = diagnose_lost(pod, follows)
     if lost is not None:
         return _running(run, Said("Unknown", Reason.NODE_LOST, lost.message))
     if pod.running_since is not None:
         if pod.deleting:
-            message = f"Pod {pod.name} is being taken away and saves a checkpoint; it is replaced and resumes from it."
+            message = f"Pod {pod.name} is being taken away; it is replaced, and the new one {follows}."
             return _running(run, Said("False", Reason.POD_FAILED, message))
         return _running(run, Said("True", Reason.TRAINING, _training(o, pod)))
     if pod.terminated is not None:  # the pod's phase follows in a moment, and tells how it ended
@@ -172,7 +177,7 @@ def _between(
 
 def _gives_up(job: JobView, pods: Sequence[PodView], failure: Failure) -> bool:
     """Whether the Job is about to fail: a pod's end is known a moment before the Job controller has drawn from it."""
-    counted = [found for pod in pods if (found := diagnose_failure(pod)) is not None and not found.disrupted]
+    counted = [found for pod in pods if (found := diagnose_failure(pod, RESUMES)) and not found.disrupted]
     spent = job.backoff_limit is not None and len(counted) > job.backoff_limit
     return failure.hopeless or (spent and not failure.disrupted) or job.is_true("FailureTarget")
 

@@ -63,7 +63,9 @@ PATHS = [
     "…",
 ]
 GATES = ["cer <= 0.05", "cer<1", "wer <= 1", "wer > 0.1", "exactMatch >= 1.0", "exactMatch >= 1.01", "exactMatch < 0.5"]
-GATES += ["cer <= 1e-3", "cer <=  0.5", "cer < 100", "cer == 1", "cer <= 0.05 "]
+GATES += ["cer <= 1e-3", "cer <=  0.5", "cer < 100", "cer == 1", "cer <= 0.05 ", "cer < baseline", "cer > baseline"]
+GATES += ["cer <= baseline", "wer<baseline", "exactMatch>baseline", "ciderD >= 10", "ciderD >= 10.1", "fieldF1 >= 2e-1"]
+GATES += ["fieldF1 < baseline", "bleu > baseline9", "baseline > bleu"]
 URIS = [
     "pvc://a",
     "pvc://a/",
@@ -128,7 +130,27 @@ CHOICES: dict[str, list[Any]] = {
     "training.warmupRatio": DECIMALS,
     "training.weightDecay": DECIMALS,
     "training.earlyStopping": [{}, {"minDelta": "-1"}, {"patience": 0}, ABSENT],
-    "evaluation.metrics": [["cer"], ["cer", "wer"], ["exactMatch"], [], ABSENT],
+    "evaluation.metrics": [
+        ["cer"],
+        ["cer", "wer"],
+        ["exactMatch"],
+        ["ciderD", "fieldF1"],
+        ["groundedAccuracy"],
+        [],
+        ABSENT,
+    ],
+    "evaluation.baseline": BOOLEANS,
+    "evaluation.prompts": [[], ["a"], ["{prompt}", "a"], ["a", "a"], [""], ABSENT],
+    "evaluation.fewShot": [0, 1, 8, 9, ABSENT],
+    "evaluation.visionReliance": BOOLEANS,
+    "evaluation.visionSamples": [1, 2, 10_000, 10_001, ABSENT],
+    "evaluation.reportSamples": [-1, 0, 200, 201, ABSENT],
+    "evaluation.general": [
+        *SOURCES,
+        *({**SOURCES[0], "format": format} for format in ("vqa", "columns", "table")),
+        *({**SOURCES[0], "metrics": metrics} for metrics in ([], ["cer", "cer"], ["ter"])),
+        ABSENT,
+    ],
     "evaluation.gates": [[], ABSENT, *([gate] for gate in GATES), GATES[:2], GATES[1:5]],
     "evaluation.every": [1, ABSENT],
     "drift": [
@@ -139,7 +161,29 @@ CHOICES: dict[str, list[Any]] = {
     ],
     "output.adapter": BOOLEANS,
     "output.merged": BOOLEANS,
+    "output.pvc": [{"claimName": "r"}, ABSENT],
     "output.s3": [{"bucket": "b-1"}, ABSENT, ABSENT],
+    "output.oci": [{"repository": "r.example/m"}, {"repository": "R"}, ABSENT, ABSENT],
+    "output.hub": [
+        *({"repo": repo, "secretRef": {"name": "s"}} for repo in ("o/m", "m", "o/m/x", "")),
+        {"repo": "o/m"},
+        ABSENT,
+        ABSENT,
+    ],
+    "output.mergeBase": ["Dequantized", "Original", "original", ABSENT],
+    "output.maxShardSize": [*SIZES, "1Mi", "1048575", "1048576", ABSENT],
+    "tracking.tensorboard": BOOLEANS,
+    "tracking.mlflow": [
+        *({"trackingUri": uri} for uri in ("http://m", "https://m.n:80/p", "file:///m", "m")),
+        {"trackingUri": "http://m", "experiment": ""},
+        ABSENT,
+    ],
+    "tracking.wandb": [
+        *({"project": "p", "mode": mode} for mode in ("Online", "Offline", "online")),
+        {"project": "p", "mode": "Online", "secretRef": {"name": "s"}},
+        {"project": ""},
+        ABSENT,
+    ],
     "resources.gpus": [0, 1],
     "resources.nodes": [1, 2],
     "resources.gpuResourceName": ["a.b/c", "gpu", "a/b/c"],
@@ -150,7 +194,8 @@ CHOICES: dict[str, list[Any]] = {
     "podTemplate.annotations": [{key: "v", "other": "w"} for key in KEYS],
     "podTemplate.nodeSelector": [{key: "v"} for key in KEYS],
     "podTemplate.env": [
-        [{"name": name}] for name in ("A", "VISIONFT_", "VISIONFT", "KUBEFLOW_X", "HF_TOKEN", "HF_TOKENS")
+        [{"name": name}]
+        for name in ("A", "VISIONFT_", "VISIONFT", "KUBEFLOW_X", "HF_TOKEN", "HF_TOKENS", "WANDB_API_KEY", "MLFLOW_X")
     ],
     "podTemplate.tolerations": [
         [{"operator": "Exists"}],
@@ -174,6 +219,32 @@ PAIRS: list[dict[str, Any]] = [
     *({"dataset.image.minPixels": a, "dataset.image.maxPixels": 100} for a in (99, 100, 101)),
     *({"resources.nodes": a, "resources.gpus": b} for a in (1, 2) for b in (0, 1)),
     *({"evaluation.metrics": ["wer"], "evaluation.gates": [gate]} for gate in GATES),
+    *({"evaluation.metrics": ["ciderD", "fieldF1", "cer"], "evaluation.gates": [gate]} for gate in GATES),
+    *({"evaluation.baseline": False, "evaluation.gates": ["cer <= 1", gate]} for gate in GATES[-9:-3]),
+    *({"evaluation.baseline": a, "evaluation.prompts": b} for a in BOOLEANS for b in ([], ["a"])),
+    *({"evaluation.baseline": a, "evaluation.fewShot": b} for a in BOOLEANS for b in (0, 1)),
+    *(
+        {"dataset.validation": a, **change}
+        for a in (SOURCES[0], ABSENT)
+        for change in (
+            {"evaluation.prompts": ["a"]},
+            {"evaluation.fewShot": 1},
+            {"evaluation.general": SOURCES[0]},
+        )
+    ),
+    *({"evaluation.metrics": ["groundedAccuracy"], "dataset.format": a} for a in ("vqa", "grounding")),
+    *(
+        {"evaluation.general": {**SOURCES[0], "format": a, "columns": {b: "c"}}}
+        for a in ("messages", "columns", "grounding", "vqa")
+        for b in ("image", "prompt", "answer", "boxes")
+    ),
+    *({"output.merged": a, "output.mergeBase": b} for a in BOOLEANS for b in ("Dequantized", "Original")),
+    *({"output.pvc": ABSENT, **change} for change in ({}, {"output.s3": {"bucket": "b-1"}})),
+    *(
+        {"output.pvc": a, "output.s3": {"bucket": "b-1"}, "podTemplate.workspaceSizeLimit": b}
+        for a in ({"claimName": "r"}, ABSENT)
+        for b in ("1Gi", "1GB", ABSENT)
+    ),
     *({"adapter.vision": a, "training.visionLearningRate": "1e-5"} for a in BOOLEANS),
     *(
         {"adapter.layers": {part: ["mlp"]}, "training.visionLearningRate": "1e-5", "adapter.vision": a}
@@ -208,7 +279,7 @@ PAIRS: list[dict[str, Any]] = [
     ),
 ]
 """Values that a rule compares with each other, at its edge."""
-CASES = 300
+CASES = 220
 MOST_CHANGES = 8
 
 

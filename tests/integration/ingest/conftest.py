@@ -9,15 +9,14 @@ import pytest
 from integration.ingest.live_server import NAME, Server, Team
 from integration.ingest.world import World
 from sandbox.cluster import Cluster
-from visionft_api.__main__ import CRD_FILE
+from support.crd import install_crd
 from visionft_operator.names import child_labels
 
 
 @pytest.fixture(scope="session")
 def world(cluster: Cluster) -> World:
     """The cluster with the CRD and an account that may create TokenReviews, and one that may nothing."""
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD_FILE), check=True)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{CRD_FILE.stem}", check=True)
+    install_crd(cluster)
     for account in ("reviewer", "nobody"):
         cluster.kubectl("create", "serviceaccount", account, check=True)
     cluster.kubectl("create", "clusterrole", "reviewer", "--verb=create", "--resource=tokenreviews", check=True)
