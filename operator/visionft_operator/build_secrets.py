@@ -61,7 +61,7 @@ def secret_env(spec: VisionFineTuneSpec) -> list[dict[str, Any]]:
     ]
     if spec.output.oci is not None and spec.output.oci.secret_ref is not None:
         file = f"{SECRETS_DIR}/registry/{DOCKER_CONFIG_FILE}"
-        entries.append({"name": "VISIONFT_SECRET_OUTPUT_OCI_DOCKERCONFIG", "value": file})
+        entries.append({"name": "VISIONFT_SECRET_OUTPUT_OCI_DOCKERCONFIGJSON", "value": file})
     return entries
 
 
