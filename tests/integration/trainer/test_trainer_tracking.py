@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import struct
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from mlflow_server.server import running
+from support.broken_tracking import Deliveries
+from support.cutting_proxy import CuttingProxy
 from support.tiny_spec import OUTPUT_CLAIM, tiny_run
 from visionft_api.run_file import RunFile
 from visionft_api.status import Stage
@@ -19,6 +22,7 @@ from visionft_trainer.reporting.progress import Progress, Snapshot
 from visionft_trainer.reporting.report import Result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.tracking import worker
 
 STEPS = 6
 
@@ -86,6 +90,19 @@ def test_each_tracker_has_every_step_once_and_the_result(
 
     pod(run_file, settings)  # the run is complete: nothing is told twice
     check_mlflow(mlflow, losses, cer)
+
+
+def test_a_delivery_to_mlflow_that_is_broken_off_is_made_whole_before_it_is_called_finished(
+    mlflow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("INTERVAL_SECONDS", "FIRST_BACKOFF_SECONDS"):
+        monkeypatch.setattr(worker, name, 0.05)
+    noise = random.Random(5)
+    with CuttingProxy(int(mlflow.rsplit(":", 1)[1])).running() as proxy:
+        deliveries = Deliveries(proxy, mlflow, tmp_path)
+        deliveries.undisturbed()
+        broken = [deliveries.broken(number, noise) for number in range(6)]
+    assert all(delivery.right for delivery in broken), broken
 
 
 def tensorboard_scalars(folder: Path, name: str) -> list[tuple[int, float]]:
