@@ -45,6 +45,23 @@ class FamilyBench:
 
         return load.load_model(self.files, self.spec, torch.device("cpu"))
 
+    def plain_model(self, folder: Path | None = None) -> Any:
+        """The base model, or the one in `folder`, by plain transformers."""
+        import torch
+
+        place = self.files.folder if folder is None else folder
+        trust = {"trust_remote_code": True} if self.files.runs_code else {}
+        return self.family.model_class().from_pretrained(place, dtype=torch.float32, **trust)
+
+    def plain_processor(self, folder: Path) -> Any:
+        """The processor in `folder` by plain transformers."""
+        from transformers import AutoProcessor
+
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=self.files.runs_code)
+        # Phi-4's processor does not take the template that was written beside it; its tokenizer does.
+        processor.chat_template = processor.chat_template or processor.tokenizer.chat_template
+        return processor
+
     def tuned_model(self) -> Any:
         """As the stage `adapt` makes it, with random adapter weights in place of the first ones, which do nothing."""
         from visionft_trainer.model import adapt
@@ -103,16 +120,21 @@ def family_bench(family: Family, claims: Path, scratch: Path) -> FamilyBench:
     from visionft_trainer.model import load
     from visionft_trainer.prepare import preprocess
     from visionft_trainer.sources import model as source
+    from visionft_trainer.sources import model_code
+    from visionft_trainer.storage.digest import folder_digest
 
+    folder = claims / MODEL_CLAIM / folder_name(family)
+    trust = {"trustRemoteCode": True, "revision": folder_digest(folder)} if family.remote_code else {}
     settings = Settings(claims={MODEL_CLAIM: claims / MODEL_CLAIM, DATA_CLAIM: claims / DATA_CLAIM})
     manifest = tiny_manifest(
-        model={"uri": f"pvc://{MODEL_CLAIM}/{folder_name(family)}", "quantization": "none"},
+        model={"uri": f"pvc://{MODEL_CLAIM}/{folder.name}", "quantization": "none", **trust},
         dataset={"train": {"pvc": {"claimName": DATA_CLAIM, "path": TRAIN_FILE}}, "validation": None},
         training={"maxSteps": 1, "batchSize": 4},
     )
     spec = VisionFineTuneSpec.model_validate(manifest["spec"])
     place = Scratch(scratch)
     files = source.locate(spec.model, settings)
+    model_code.try_code(files, spec, settings)
     processor = load.load_processor(files, spec)
     data = ingest.ingest(spec, settings, place)
     rows = preprocess.preprocess(data.train, spec.dataset, processor, files.family, place)

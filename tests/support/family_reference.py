@@ -134,13 +134,11 @@ def plain_step(bench: FamilyBench, modules: Sequence[str], images: Path) -> Step
 
 def plain_peft(bench: FamilyBench, modules: Sequence[str]) -> Any:
     """The base model by plain transformers, with PEFT's LoRA on the linears of these full names."""
-    import torch
     from peft import LoraConfig, get_peft_model
 
-    base = bench.family.model_class().from_pretrained(bench.files.folder, dtype=torch.float32)
     adapter = bench.spec.adapter
     config = LoraConfig(r=adapter.rank, lora_alpha=adapter.alpha, use_dora=adapter.dora, target_modules=list(modules))
-    return randomise_adapter(get_peft_model(base, config)).train()
+    return randomise_adapter(get_peft_model(bench.plain_model(), config)).train()
 
 
 def plain_loss(model: Any, processor: Any, rows: Sequence[Sequence[Message]], images: Path) -> Any:

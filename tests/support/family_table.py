@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionft_trainer.families import FAMILIES, Family
+from visionft_trainer.families import FAMILIES, REMOTE_FAMILIES, Family
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 BEGIN, END = "<!-- begin: made by tests/integration/families -->", "<!-- end -->"
 PROVEN = "yes"
+TABLED = (*FAMILIES, *REMOTE_FAMILIES)
 
 Cells = Mapping[tuple[str, str], bool]
 """Whether all tests of (family, capability) passed; what was not tested is not in it."""
@@ -52,16 +53,16 @@ def table(cells: Cells) -> str:
     """As Markdown, with the reason for each empty cell below."""
     titles = [capability.title for capability in CAPABILITIES.values()]
     lines = [_line(["family", "`model_type`", *titles]), _line(["---"] * (2 + len(titles)))]
-    for family in FAMILIES:
+    for family in TABLED:
         types = ", ".join(f"`{name}`" for name in sorted(family.model_types))
         proven = [PROVEN if cells.get((family.name, name)) else "" for name in CAPABILITIES]
         lines.append(_line([family.name, types, *proven]))
     names = [
         f"- {family.name}: {', '.join(f'`{name}`' for name in family.hub_names)}"
-        for family in FAMILIES
+        for family in TABLED
         if family.hub_names
     ]
-    reasons = [f"- {family.name} does not pack: {family.unpacked_because}." for family in FAMILIES if not family.packs]
+    reasons = [f"- {family.name} does not pack: {family.unpacked_because}." for family in TABLED if not family.packs]
     known = ["", "Checkpoints on the hub that are of these families, among others:", "", *names]
     return "\n".join([*lines, *([""] if reasons else []), *reasons, *known])
 

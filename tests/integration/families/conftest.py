@@ -1,4 +1,4 @@
-"""Every test that takes `bench` runs once for each family that has a line in FAMILIES and in TINY_MODELS."""
+"""Every test that takes `bench` runs once for each family that has a tiny model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from support.family_bench import FamilyBench, family_bench, folder_name
 from support.family_data import write_family_rows
-from support.family_table import CAPABILITIES
+from support.family_table import CAPABILITIES, TABLED
 from support.tiny_models import TINY_MODELS
+from support.tiny_models.remote_code import REMOTE_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM
 from visionft_trainer import libraries
-from visionft_trainer.families import FAMILIES
 
 libraries.quiet()
-BY_NAME = {family.name: family for family in FAMILIES if family.name in TINY_MODELS}
+MODELS = {**TINY_MODELS, **REMOTE_MODELS}
+BY_NAME = {family.name: family for family in TABLED if family.name in MODELS}
 OUTCOMES = pytest.StashKey[dict[tuple[str, str], list[bool]]]()
 CHOSEN = pytest.StashKey[bool]()
 TABLE_TEST = "test_families_table.py"
@@ -89,7 +90,7 @@ def named_bench(claims: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     @cache
     def build(name: str) -> FamilyBench:
         family = BY_NAME[name]
-        TINY_MODELS[name](claims / MODEL_CLAIM / folder_name(family))
+        MODELS[name](claims / MODEL_CLAIM / folder_name(family))
         return family_bench(family, claims, tmp_path_factory.mktemp("scratch"))
 
     return build

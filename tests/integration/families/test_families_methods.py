@@ -42,7 +42,7 @@ def test_full_tuning_learns_and_ships_as_plain_transformers_does(
 ) -> None:
     bench = bench.having(adapter={"method": "full"})
     tuned = bench.tuned_model()
-    plain = bench.family.model_class().from_pretrained(bench.files.folder, dtype=torch.float32).train()
+    plain = bench.plain_model().train()
     trained = {name for name, parameter in tuned.named_parameters() if parameter.requires_grad}
     for name, parameter in plain.named_parameters():
         parameter.requires_grad_(name in trained)
@@ -57,7 +57,7 @@ def test_full_tuning_learns_and_ships_as_plain_transformers_does(
                 parameter -= 0.1 * parameter.grad
     measured = _logits(tuned.eval(), bench)
     write_merged(merging.settle(tuned), bench.processor, tmp_path / "merged")
-    loaded = bench.family.model_class().from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
+    loaded = bench.plain_model(tmp_path / "merged").eval()
     # Row by row: in a batch, plain transformers lets the rows of some families see one another.
     alone = torch.cat([_logits(loaded, bench, [number]) for number in range(len(ROWS))])
     torch.testing.assert_close(alone, measured, atol=1e-5, rtol=0)

@@ -60,8 +60,8 @@ def write_model(
 ) -> Path:
     """Write random weights, the processor and the tokenizer to `folder`, loadable by `from_pretrained`.
 
-    `ends` are the ids at which answers end, by default the tokenizer's; `touch_up` changes first weights that would hide
-    what is to be tested.
+    `ends` are the ids at which answers end, by default the tokenizer's; `touch_up` changes first weights that would
+    hide what is to be tested.
     """
     import torch
 

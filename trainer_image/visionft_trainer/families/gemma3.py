@@ -30,7 +30,6 @@ class Gemma3(Family):
     linears: Mapping[Part, Linears] = {**LLAVA_LINEARS, "projector": Linears()}
     encoder_modules = ("model.vision_tower",)
     image_tensors = ("pixel_values",)
-    unpacked_because = "the mask that lets a picture's tokens see one another does not look at where rows begin"
     unpacked_because = "transformers does not look at its positions when it says which tokens see each other"
 
     def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:

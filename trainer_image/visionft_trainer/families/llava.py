@@ -44,7 +44,6 @@ class Llava(Family):
     encoder_modules = ("model.vision_tower",)
     image_tensors: tuple[str, ...] = ("pixel_values",)
     packs = True
-    packs = True
     tower_layers = r"model\.vision_tower\.encoder\.layers"
 
     def matches(self, config: Mapping[str, Any]) -> bool:

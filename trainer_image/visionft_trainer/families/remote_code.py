@@ -34,6 +34,9 @@ MAX_ASPECT_RATIO = 200
 MODEL_CLASSES = ("AutoModelForImageTextToText", "AutoModelForCausalLM", "AutoModel")
 COUNTS = ("num_img_tokens",)  # outputs of image processors that say how many tokens a picture has
 OURS_VISION = r"model\.vision_tower\.(?:\w+\.)*layers\.\d+"
+# transformers' CLIP tower has lost the `vision_model` in its layers' names since the authors wrote their code.
+PHI3_TOWER = r"model\.vision_embed_tokens\.img_processor\.(?:vision_model\.)?encoder\.layers"
+PHI3_TOWER_LAYERS = 24  # CLIP ViT-L/14, which the authors' code builds whatever the configuration says
 LANGUAGE = Linears(
     attention=r"model\.(?:language_model\.)?layers\.\d+\.self_attn\.(?:q|k|v|qkv|o)_proj",
     mlp=r"model\.(?:language_model\.)?layers\.\d+\.mlp\.(?:shared_experts\.)?(?:gate|up|gate_up|down)_proj",
@@ -59,6 +62,7 @@ class RemoteFamily(Family):
     encoder_modules: tuple[str, ...]
     """By the authors' and by transformers' names; a model has some of them."""
     image_tensors = ()  # whatever the image processor gives
+    unpacked_because = "whether a model's own code keeps rows apart by their positions is not known"
     linears: Mapping[Part, Linears]
 
     def model_class(self) -> Any:
@@ -147,10 +151,8 @@ class Phi3Vision(RemoteFamily):
     keep_precision = ("model.vision_tower", "model.multi_modal_projector", "model.vision_embed_tokens", "lm_head")
     linears: Mapping[Part, Linears] = {
         "vision": Linears(
-            attention=rf"(?:model\.vision_embed_tokens\.img_processor\.vision_model\.encoder\.layers\.\d+|{OURS_VISION})"
-            r"\.self_attn\.(?:q|k|v|out)_proj",
-            mlp=rf"(?:model\.vision_embed_tokens\.img_processor\.vision_model\.encoder\.layers\.\d+|{OURS_VISION})"
-            r"\.mlp\.(?:fc1|fc2)",
+            attention=rf"(?:{PHI3_TOWER}\.\d+|{OURS_VISION})\.self_attn\.(?:q|k|v|out)_proj",
+            mlp=rf"(?:{PHI3_TOWER}\.\d+|{OURS_VISION})\.mlp\.(?:fc1|fc2)",
         ),
         "projector": Linears(
             mlp=r"model\.(?:vision_embed_tokens\.img_projection\.(?:0|2)|multi_modal_projector\.linear_(?:1|2))"
@@ -158,6 +160,14 @@ class Phi3Vision(RemoteFamily):
         "language": LANGUAGE,
     }
     encoder_modules = ("model.vision_embed_tokens.img_processor", "model.vision_tower")
+
+    def idle_modules(self, config: Any) -> str | None:
+        """The authors' configuration says it elsewhere: `img_processor.layer_idx`, -2 by default."""
+        tower = getattr(config, "img_processor", None)
+        if not isinstance(tower, Mapping):
+            return super().idle_modules(config)
+        layers = tower.get("num_hidden_layers", PHI3_TOWER_LAYERS)
+        return layers_beyond(PHI3_TOWER, layers, tower.get("layer_idx", -2))
 
 
 def _same_crops(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
