@@ -14,7 +14,7 @@ from visionft_api.exit_codes import EXIT_CODES
 from visionft_api.run_file import RunFile, load_run_file
 from visionft_api.support import unsupported
 
-from visionft_trainer.commands import check, ending, estimate, evaluate, export, run, verify
+from visionft_trainer.commands import check, ending, estimate, evaluate, export, report, run, verify
 from visionft_trainer.commands.command import Call, Command, Tool
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.processes.launch import Member
@@ -24,7 +24,15 @@ from visionft_trainer.signals import Stop
 
 COMMANDS: dict[str, Command | Tool] = {
     command.name: command
-    for command in (run.COMMAND, check.COMMAND, estimate.COMMAND, evaluate.COMMAND, export.COMMAND, verify.COMMAND)
+    for command in (
+        run.COMMAND,
+        check.COMMAND,
+        estimate.COMMAND,
+        evaluate.COMMAND,
+        export.COMMAND,
+        report.COMMAND,
+        verify.COMMAND,
+    )
 }
 PROGRAM = "visionft-trainer"
 DESCRIPTION = "Fine-tune a vision-language model as a VisionFineTune manifest says: the same file that a cluster takes."

@@ -26,6 +26,7 @@ from visionft_trainer.evaluation import files as judged_files
 from visionft_trainer.evaluation import general
 from visionft_trainer.evaluation.conclude import decide
 from visionft_trainer.evaluation.status_form import evaluation_of
+from visionft_trainer.page import stage as page
 from visionft_trainer.prepare import packing
 from visionft_trainer.prepare import stage as data_stage
 from visionft_trainer.processes.launch import Member
@@ -84,6 +85,7 @@ def run(
         )
         progress.finish()
         return finished
+    page.follow(run_file, settings, place, progress, member)
     exported = read_result(place, place.exported)
     if exported is None:
         with scratch_folder() as scratch:
@@ -219,6 +221,8 @@ def _train(
         judgement = measuring.judgement(before, after)
         judged_files.write_answers(place.answers, measuring.answers(before, after))
         judged_files.write_judgement(place.judgement, judgement)
+        assert validation_rows is not None  # they are what was measured
+        page.keep_samples(place, spec, validation_rows, processor, files.family)
         progress.learn(evaluation=evaluation_of(judgement))
 
     progress.enter(Stage.EXPORT)
@@ -272,6 +276,7 @@ def _leave(
 
     progress.enter(Stage.REPORT)
     result = exported.model_copy(update={"artifacts": artifacts, "completion_time": clock()})
+    page.write(place, result)
     write_result(place, result)
     progress.finish()
     return result

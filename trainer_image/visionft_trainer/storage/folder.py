@@ -2,6 +2,8 @@
 
 <output.pvc.path, or the resource's name>/run-N/     (without output.pvc: VISIONFT_WORKSPACE/NAME/run-N/)
     owner.json      which resource and run this is; another resource is refused
+    run.json        the manifest with its defaults
+    cost.json       what the run takes
     resolved.json   the model revision and the data that the run began with; a later pod goes on with the same
     data-report.json  what was found in the data, before the model is loaded
     sources.json    the commits of the hub's data sets that the run began with
@@ -13,6 +15,8 @@
     exported.json   the result, but for where else the artifacts are brought to; a later pod trains nothing any more
     answers.jsonl   reference, base model's and tuned model's answer of each measured row
     judgement.json  every figure with its interval, and what follows from them
+    samples/        the rows that the report shows, with small pictures
+    report/         report.html and report.json
     result.json     written last: the run is complete
 
 A resource that was deleted and applied again is another one of the same name. What the first one left stays where it
@@ -94,6 +98,26 @@ class RunFolder:
     def exported(self) -> Path:
         """File of the result while the artifacts are still on their way to where they are wanted."""
         return self.path / "exported.json"
+
+    @property
+    def run_file(self) -> Path:
+        """File of the manifest with its defaults."""
+        return self.path / "run.json"
+
+    @property
+    def cost(self) -> Path:
+        """File of what the run takes."""
+        return self.path / "cost.json"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of the rows that the report shows."""
+        return self.path / "samples"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report."""
+        return self.path / "report"
 
     @property
     def answers(self) -> Path:

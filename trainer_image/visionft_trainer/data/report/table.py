@@ -23,7 +23,7 @@ def print_report(report: DataReport, stream: TextIO) -> None:
     splits = [split for split in (report.train, report.validation) if split is not None]
     names = ["train", "validation"][: len(splits)]
     table = Table("", *(f"{name}\n{escape(split.source)}" for name, split in zip(names, splits, strict=True)))
-    for title, cell in _lines(splits):
+    for title, cell in lines(splits):
         table.add_row(title, *(escape(cell(split)) for split in splits))
     console.print(table)
     for name, split in zip(names, splits, strict=True):
@@ -49,8 +49,9 @@ def print_report(report: DataReport, stream: TextIO) -> None:
         console.print("nothing to complain about")
 
 
-def _lines(splits: list[SplitReport]) -> list[tuple[str, Cell]]:
-    lines: list[tuple[str, Cell]] = [
+def lines(splits: list[SplitReport]) -> list[tuple[str, Cell]]:
+    """What there is to say of the splits: a title, and how each split's cell is made. Without what no split has."""
+    every: list[tuple[str, Cell]] = [
         ("rows that are used", lambda split: f"{split.rows:,}"),
         ("rows left out", lambda split: f"{sum(split.dropped.values()):,}"),
         ("duplicates: the same / look the same", lambda s: f"{s.duplicates.rows:,} / {s.near_duplicates.rows:,}"),
@@ -68,7 +69,7 @@ def _lines(splits: list[SplitReport]) -> list[tuple[str, Cell]]:
         ("different answers", lambda s: f"{s.answers.distinct:,} (entropy {s.answers.entropy:.2f} bits)"),
         ("most common answer", lambda s: f"{s.answers.top[0].answer!r}, {s.answers.top[0].share:.0%}"),
     ]
-    return [(title, cell) for title, cell in lines if any(cell(split) != NOTHING for split in splits)]
+    return [(title, cell) for title, cell in every if any(cell(split) != NOTHING for split in splits)]
 
 
 def _range(spread: Spread | None) -> str:

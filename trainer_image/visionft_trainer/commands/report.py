@@ -1,0 +1,53 @@
+"""`visionft-trainer report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from visionft_api.exit_codes import ExitCode
+
+from visionft_trainer.commands.command import Tool
+
+DESCRIPTION = """\
+Write the page of a run again, from the run's folder alone: neither the data nor the model is needed.
+
+RUN_FOLDER is what `run` has written, such as run-1 below spec.output.pvc. Leaves report.html, one file that opens
+anywhere without a network, and report.json with the same figures. Works for runs that are under way or have failed,
+too: the page then shows what is known.
+"""
+EXAMPLE = """\
+  visionft-trainer report digits/tuned/run-1 --out digits.html
+
+  Writes digits.html, and digits.json beside it.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "folder", metavar="RUN_FOLDER", type=Path, help="the folder of a run, such as digits/tuned/run-1"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="the page to write; absent: report/report.html in the run's folder"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the page and say where it is; gives the exit code. Raises `RunError`."""
+    from visionft_trainer.page import read, stage
+
+    page = stage.write(read.open_folder(arguments.folder), out=arguments.out)
+    sys.stdout.write(f"{page}\n{page.with_suffix('.json')}\n")
+    return ExitCode.SUCCESS
+
+
+COMMAND = Tool(
+    "report",
+    "write the page of a run again: curves, figures with their intervals, sample pictures with both answers",
+    DESCRIPTION,
+    EXAMPLE,
+    add_options,
+    execute,
+)
