@@ -127,6 +127,10 @@ class Family(ABC):
     def placeholder_id(self, processor: Any) -> int:
         """The token that the chat template writes once for each picture."""
 
+    def feature_id(self, processor: Any) -> int:
+        """The token in whose places a picture's features stand."""
+        return self.placeholder_id(processor)
+
     def spaced(self, processor: Any, text: str) -> str:
         """`text` with the plain characters that the processor writes around each placeholder."""
         return text
@@ -185,13 +189,11 @@ class Family(ABC):
         """
         import torch
 
+        token = self.feature_id(processor)
         pooled = []
         for row, count in enumerate(counts):
-            features = given[row][input_ids[row] == self.placeholder_id(processor)].float()
-            tokens = [
-                self.image_token_ids(processor, rows[row], index).count(self.placeholder_id(processor))
-                for index in range(count)
-            ]
+            features = given[row][input_ids[row] == token].float()
+            tokens = [self.image_token_ids(processor, rows[row], index).count(token) for index in range(count)]
             pooled += [part.mean(0) for part in torch.split(features, tokens)]
         return torch.stack(pooled)
 

@@ -44,6 +44,10 @@ class Gemma3(Family):
         """`<start_of_image>`: the soft tokens behind it are written by the processor alone."""
         return int(processor.tokenizer.boi_token_id)
 
+    def feature_id(self, processor: Any) -> int:
+        """The soft tokens."""
+        return int(processor.tokenizer.image_token_id)
+
     def spaced(self, processor: Any, text: str) -> str:
         """Two line breaks before and behind each picture."""
         tokenizer = processor.tokenizer
