@@ -8,7 +8,6 @@ from visionft_api.run_file import RunFile
 from visionft_api.status import Stage
 
 from visionft_trainer import libraries
-from visionft_trainer.data import ingest
 from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.prepare import packing
 from visionft_trainer.prepare import stage as data_stage
@@ -33,7 +32,7 @@ def check(run_file: RunFile, settings: Settings, progress: Progress) -> Checked:
     spec = run_file.spec
     with scratch_folder() as scratch:
         progress.enter(Stage.INGEST)
-        data = ingest.ingest(spec, settings, scratch, progress.tick)
+        data = data_stage.read(spec, settings, scratch, progress)
         found = data_stage.inspect(data, spec, progress)
         files = model_source.locate(spec.model, settings, weights=False)
         model_code.try_code(files, spec, settings)

@@ -19,7 +19,6 @@ from visionft_api.status import Artifact, Resolved, Stage
 from visionft_trainer import libraries
 from visionft_trainer.artifacts import publish
 from visionft_trainer.artifacts.artifact import stored
-from visionft_trainer.data import ingest
 from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.evaluation import files as judged_files
@@ -72,7 +71,7 @@ def run(
     place = folder.claim(run_file, settings)
     finished = read_result(place)
     if finished is not None:
-        log.warning(
+        log.info(
             "this run was already complete (%s); to run again set spec.runPolicy.rerun to a new text", place.result
         )
         finished = _judge_again(finished, place, spec.evaluation.parsed_gates)
@@ -109,7 +108,7 @@ def _train(
 
     progress.enter(Stage.INGEST)
     begun = read_resolved(place)
-    data = ingest.ingest(spec, settings, scratch, progress.tick, Revisions(place.sources))
+    data = data_stage.read(spec, settings, scratch, progress, Revisions(place.sources))
     general_split = general.read(spec, settings, scratch, progress.tick, Revisions(place.sources))
     found = data_stage.inspect(data, spec, progress)
     if begun is not None and begun.dataset_digest != data.digest:
@@ -121,8 +120,6 @@ def _train(
     model_code.try_code(files, spec, settings)
     packing.check(spec.training, files.family)
     resolved = Resolved(model_revision=files.revision, dataset_digest=data.digest, spec_hash=run_file.spec_hash)
-    with writing_to(place.resolved):
-        atomic.write_text(place.resolved, resolved.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     progress.learn(resolved=resolved)
 
     progress.enter(Stage.PREPROCESS)
@@ -145,6 +142,9 @@ def _train(
         general_rows = preprocess(
             general_split, general.dataset_of(spec), processor, files.family, scratch, progress.tick
         )
+    # Not before: rows that are refused may still be mended, and the run goes on with the mended ones.
+    with writing_to(place.resolved):
+        atomic.write_text(place.resolved, resolved.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     with writing_to(place.data_report):
         data_stage.write_report(place.data_report, prepared.report)
     for warning in prepared.report.warnings:

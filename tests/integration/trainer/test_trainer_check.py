@@ -77,6 +77,24 @@ def test_bad_rows_are_refused_unless_they_are_dropped(tmp_path: Path, claims: li
     assert "1 row of 22 cannot be used: row 21: image 'gone.png' does not exist" in done.stderr
 
 
+def test_what_reading_and_what_preparing_find_wrong_is_told_at_once(tmp_path: Path, claims: list[str]) -> None:
+    """A row with the picture's own token in its text reads well; only the model's tokenizer knows it."""
+    data = tmp_path / "data"
+    token = row("3.png", "3")
+    token["messages"][0]["content"][1]["text"] += "<|image_pad|>"
+    for name in ("train.jsonl", "validation.jsonl"):
+        write_rows(data, name, [*(data / name).read_bytes().splitlines(), token])
+    done = check(tmp_path, claims)
+    assert done.returncode == ExitCode.BAD_DATASET
+    said = done.stderr[done.stderr.index("visionft-trainer: ") :].splitlines()
+    assert [line.rpartition("visionft-trainer: ")[2].partition(" cannot")[0] for line in said] == [
+        "train data train.jsonl: 1 row of 23",
+        "train data train.jsonl: 1 row of 22",
+        "validation data validation.jsonl: 1 row of 12",
+    ]
+    assert "picture tokens for 1 images" in said[1]
+
+
 def test_report_on_standard_output_is_there_alone(
     tmp_path: Path, claims: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

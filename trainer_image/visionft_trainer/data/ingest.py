@@ -1,6 +1,7 @@
 """Stage 1: read the data files and every image once, before any model is touched.
 
-All rows are looked at, so that one round of mending is enough: the error counts the bad ones and names the first.
+All rows are looked at, so that one round of mending is enough: the error counts the bad ones and names the first. It
+carries the sound rows, for `prepare.stage` to add what preparing them finds.
 Memory holds the few rows that are being read; rows, embedded pictures and what is noted of them lie on disk.
 """
 
@@ -25,7 +26,7 @@ from visionft_trainer.data.in_order import in_order, worker_count
 from visionft_trainer.data.report.facts import Facts, FactsWriter, PictureFacts, look_at
 from visionft_trainer.data.rows import BadRowError, Boxes, Picture, Row, Text, Where
 from visionft_trainer.data.shapes import SHAPES, Context
-from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.errors import BadDatasetError, RunError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import data
 from visionft_trainer.sources.revisions import Revisions
@@ -83,6 +84,14 @@ class Dataset:
         return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+class BadRowsError(BadDatasetError):
+    """Rows that cannot be used; `sound` has the splits as they are without them, where any row is left."""
+
+    def __init__(self, message: str, sound: Sequence[Split]) -> None:
+        super().__init__(message)
+        self.sound = sound
+
+
 def ingest(
     spec: VisionFineTuneSpec,
     settings: Settings,
@@ -92,17 +101,27 @@ def ingest(
 ) -> Dataset:
     """Read train and validation data; `revisions` has the commits that the run began with.
 
-    Raises `BadConfigError` (place), `BadDatasetError` (content), or `RunError` for a source that cannot be reached.
+    Raises `BadRowsError` (rows), `BadConfigError` (place), `BadDatasetError` (other content), or `RunError` for a
+    source that cannot be reached.
     """
     revisions = revisions or Revisions()
     workers = worker_count(spec.resources)
-    train = read_split("train", spec.dataset.train, spec.dataset, settings, scratch, tick, workers, revisions)
-    validation = None
-    if spec.dataset.validation is not None:
-        validation = read_split(
-            "validation", spec.dataset.validation, spec.dataset, settings, scratch, tick, workers, revisions
-        )
-    return Dataset(train, validation)
+    splits: list[Split] = []
+    bad: list[BadRowsError] = []
+    for name, source in (("train", spec.dataset.train), ("validation", spec.dataset.validation)):
+        if source is None:
+            continue
+        try:
+            splits.append(read_split(name, source, spec.dataset, settings, scratch, tick, workers, revisions))
+        except BadRowsError as error:
+            bad.append(error)
+            splits += error.sound
+        except RunError:
+            if not bad:
+                raise
+    if bad:
+        raise BadRowsError("\n".join(map(str, bad)), splits)
+    return Dataset(splits[0], splits[1] if len(splits) > 1 else None)
 
 
 def read_split(
@@ -134,11 +153,12 @@ def read_split(
         records = containers.read(local.place, local.folder, local.files)
         rows = DiskList.write(scratch.file(f"{name}.rows"), reading.sound(records))
     dropped = reading.dropped
+    split = Split(name, title, rows, rules, reading.digest(), facts.facts, dropped)
     if dropped.total and (dataset.bad_rows == "Refuse" or not rows):
-        raise BadDatasetError(refusal(name, title, dropped, len(rows)))
+        raise BadRowsError(refusal(name, title, dropped, len(rows)), [split] if rows else [])
     if not rows:
         raise BadDatasetError(f"{name} data {title} has no rows; write at least one.")
-    return Split(name, title, rows, rules, reading.digest(), facts.facts, dropped)
+    return split
 
 
 def place(title: str, where: Where) -> str:

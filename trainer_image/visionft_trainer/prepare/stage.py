@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visionft_api.spec import VisionFineTuneSpec
 
-from visionft_trainer.data.ingest import Dataset
+from visionft_trainer import libraries
+from visionft_trainer.data import ingest
+from visionft_trainer.data.ingest import Dataset, Split
 from visionft_trainer.data.report.build import inspect as inspect_data
 from visionft_trainer.data.report.build import refuse_leakage, summary_of, with_tokens
 from visionft_trainer.data.report.model import DataReport
+from visionft_trainer.errors import BadDatasetError, RunError
 from visionft_trainer.families import Family
 from visionft_trainer.prepare.variation import Variation
 from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.settings import Settings
+from visionft_trainer.sources import model as model_source
+from visionft_trainer.sources import model_code
+from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.scratch import Scratch
 
@@ -29,6 +37,64 @@ class PreparedData:
     train: Prepared
     validation: Prepared | None
     report: DataReport
+
+
+def read(
+    spec: VisionFineTuneSpec,
+    settings: Settings,
+    scratch: Scratch,
+    progress: Progress,
+    revisions: Revisions | None = None,
+) -> Dataset:
+    """`ingest`, whose error for bad rows tells as well what preparing the others finds: one round of mending.
+
+    Raises what `ingest` raises.
+    """
+    try:
+        return ingest.ingest(spec, settings, scratch, progress.tick, revisions)
+    except ingest.BadRowsError as bad:
+        found = _bad_when_prepared(bad.sound, spec, settings, scratch, progress)
+        raise BadDatasetError("\n".join([str(bad), *found])) from None
+
+
+def _bad_when_prepared(
+    splits: Sequence[Split], spec: VisionFineTuneSpec, settings: Settings, scratch: Scratch, progress: Progress
+) -> list[str]:
+    """What is wrong with rows that were read; empty where nothing is, or the model is in the way of finding out."""
+    try:
+        files = model_source.locate(spec.model, settings, weights=False)
+        model_code.try_code(files, spec, settings)
+        libraries.prepare(spec.resources, settings.device)
+        from visionft_trainer.model import load
+
+        _preprocess(splits, spec, load.load_processor(files, spec), files.family, scratch, progress)
+    except BadDatasetError as error:
+        return [str(error)]
+    except RunError:
+        pass
+    return []
+
+
+def _preprocess(
+    splits: Sequence[Split],
+    spec: VisionFineTuneSpec,
+    processor: Any,
+    family: Family,
+    scratch: Scratch,
+    progress: Progress,
+) -> list[Prepared]:
+    """Each split prepared; an error tells of all of them. Raises what `preprocess` raises."""
+    from visionft_trainer.prepare.preprocess import preprocess
+
+    prepared, bad = [], []
+    for split in splits:
+        try:
+            prepared.append(preprocess(split, spec.dataset, processor, family, scratch, progress.tick))
+        except BadDatasetError as error:
+            bad.append(str(error))
+    if bad:
+        raise BadDatasetError("\n".join(bad))
+    return prepared
 
 
 def inspect(data: Dataset, spec: VisionFineTuneSpec, progress: Progress) -> DataReport:
@@ -53,12 +119,12 @@ def prepare(
 
     Raises:
         BadConfigError: augmentation moves the pictures further than the spec allows.
-        BadDatasetError: no row is left.
+        BadDatasetError: no row of a split is left, or rows that the model cannot be given are refused.
     """
     from visionft_trainer.data.augment.shift import measure_shift
-    from visionft_trainer.prepare.preprocess import preprocess, varying, with_longest
+    from visionft_trainer.prepare.preprocess import varying, with_longest
 
-    splits = [preprocess(split, spec.dataset, processor, family, scratch, progress.tick) for split in data.splits]
+    splits = _preprocess(data.splits, spec, processor, family, scratch, progress)
     train = splits[0]
     shift = None
     several_wordings = data.train.facts.several_wordings
