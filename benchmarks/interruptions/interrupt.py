@@ -8,16 +8,14 @@ signal arrives depends on the machine.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-import forked
-from support.interruptions import KINDS, Case, Outcome, Runs, largest_difference, make_claims
+from support import forked
+from support.interruptions import Case, interrupt_all, make_claims
 
 SEED = 20
 INTERRUPTIONS = 100
@@ -57,8 +55,6 @@ def main() -> None:
     forked.load_libraries()
     wanted = int(sys.argv[2]) if len(sys.argv) > 2 else INTERRUPTIONS
     cases = [CASES[int(number)] for number in sys.argv[3:]] or CASES
-    chance = random.Random(SEED)
-    done = 0
     with tempfile.TemporaryDirectory() as folder, out.open("w", encoding="utf-8") as lines:
 
         def note(entry: dict[str, object]) -> None:
@@ -68,40 +64,7 @@ def main() -> None:
         place = Path(folder)
         claims = place / "claims"
         forked.Forked(lambda: int(make_claims(claims) is None)).wait()
-        for number, case in enumerate(cases):
-            whole = Runs(case, claims, place / f"{number}-whole", forked.start_program).finish()
-            runs = Runs(case, claims, place / f"{number}-broken", forked.start_program)
-            share = (wanted - done) // (len(cases) - number)
-            for _ in range(share):
-                kind = chance.choice(KINDS)
-                code = runs.interrupt(kind, chance)
-                sound = [step for step in runs.steps() if runs_history_is_readable(runs, step)]
-                step = max(sound, default=0)
-                difference = largest_difference(runs.history(step) if step else [], whole)
-                note(dataclasses.asdict(Outcome(case.name, case.processes, kind, code, step, difference, runs.said())))
-                done += 1
-                if (runs.folder / "result.json").exists():  # it came to its end: begin another one
-                    compare(runs, case, whole, note)
-                    runs = Runs(case, claims, place / f"{number}-broken-{done}", forked.start_program)
-            compare(runs, case, whole, note)
-
-
-def runs_history_is_readable(runs: Runs, step: int) -> bool:
-    """Whether a checkpoint still tells its history: a torn one may not."""
-    try:
-        runs.history(step)
-    except (OSError, ValueError, KeyError):
-        return False
-    return True
-
-
-def compare(runs: Runs, case: Case, whole: list[tuple[int, float]], note: Callable[[dict[str, object]], None]) -> None:
-    """Let an interrupted run come to its end and hold it against the undisturbed one."""
-    found = runs.finish()
-    note({
-        "case": case.name, "processes": case.processes, "end": True, "steps": len(found), "expected": len(whole),
-        "largest_difference": largest_difference(found, whole) if len(found) == len(whole) else None,
-    })  # fmt: skip
+        interrupt_all(cases, wanted, claims, place, forked.start_program, random.Random(SEED), note)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import psutil
 
@@ -61,11 +62,30 @@ class Outcome:
     """The last line that the trainer wrote."""
 
 
-Started = subprocess.Popen[bytes]
+class Started(Protocol):
+    """As much of `subprocess.Popen` as is used."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Nothing where it has ended."""
+
+
+class StartProgram(Protocol):
+    """Starts `visionft-trainer ARGUMENTS`; no file that it writes may grow beyond `file_limit` bytes."""
+
+    def __call__(self, arguments: Sequence[str], env: dict[str, str], log: Path, *, file_limit: int | None) -> Started:
+        """What it prints goes to `log`."""
 
 
 def start_program(arguments: Sequence[str], env: dict[str, str], log: Path, *, file_limit: int | None) -> Started:
-    """Start `visionft-trainer ARGUMENTS` as a user does."""
+    """As a user starts it."""
     limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit,) * 2)) if file_limit else None
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -77,9 +97,7 @@ def start_program(arguments: Sequence[str], env: dict[str, str], log: Path, *, f
 class Runs:
     """Starts one case's run in its own output folder, again and again."""
 
-    def __init__(
-        self, case: Case, claims: Path, place: Path, start_program: Callable[..., Started] = start_program
-    ) -> None:
+    def __init__(self, case: Case, claims: Path, place: Path, start_program: StartProgram = start_program) -> None:
         self._start_program = start_program
         self.case = case
         self.claims = claims
@@ -184,3 +202,50 @@ def largest_difference(found: Sequence[tuple[int, float]], expected: Sequence[tu
     """Between losses of the same steps, which must all be there from the first on."""
     assert [step for step, _ in found] == [step for step, _ in expected[: len(found)]]
     return max((abs(a - b) for (_, a), (_, b) in zip(found, expected, strict=False)), default=0.0)
+
+
+def interrupt_all(
+    cases: Sequence[Case],
+    wanted: int,
+    claims: Path,
+    place: Path,
+    start_program: StartProgram,
+    chance: random.Random,
+    note: Callable[[dict[str, object]], None],
+) -> None:
+    """`wanted` interruptions, shared among `cases`; `note` gets an entry for each, and one for each end of a run."""
+    done = 0
+    for number, case in enumerate(cases):
+        whole = Runs(case, claims, place / f"{number}-whole", start_program).finish()
+        runs = Runs(case, claims, place / f"{number}-broken", start_program)
+        share = (wanted - done) // (len(cases) - number)
+        for _ in range(share):
+            kind = chance.choice(KINDS)
+            code = runs.interrupt(kind, chance)
+            sound = [step for step in runs.steps() if _history_is_readable(runs, step)]
+            step = max(sound, default=0)
+            difference = largest_difference(runs.history(step) if step else [], whole)
+            note(dataclasses.asdict(Outcome(case.name, case.processes, kind, code, step, difference, runs.said())))
+            done += 1
+            if (runs.folder / "result.json").exists():  # it came to its end: begin another one
+                _compare(runs, case, whole, note)
+                runs = Runs(case, claims, place / f"{number}-broken-{done}", start_program)
+        _compare(runs, case, whole, note)
+
+
+def _history_is_readable(runs: Runs, step: int) -> bool:
+    """Whether a checkpoint still tells its history: a torn one may not."""
+    try:
+        runs.history(step)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
+def _compare(runs: Runs, case: Case, whole: list[tuple[int, float]], note: Callable[[dict[str, object]], None]) -> None:
+    """Let an interrupted run come to its end and hold it against the undisturbed one."""
+    found = runs.finish()
+    note({
+        "case": case.name, "processes": case.processes, "end": True, "steps": len(found), "expected": len(whole),
+        "largest_difference": largest_difference(found, whole) if len(found) == len(whole) else None,
+    })  # fmt: skip

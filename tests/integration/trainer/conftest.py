@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.nursery import Nursery
 from support.tiny_data import draw_number, write_numbers, write_rows
 from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_spec
@@ -49,6 +50,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_rows(data, "train.jsonl", [*lines, {"messages": TALK}, plain])
     write_numbers(data, "validation.jsonl", 6, first=60)
     return place
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Starts the program without the seconds that its libraries take to load."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
 
 
 @pytest.fixture

@@ -1,21 +1,21 @@
-"""One run in several processes, started as a user starts it: the same losses as in one, one word when it fails."""
+"""One run in several processes: the same losses as in one, one word when it fails."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from support.interruptions import Case, Runs, children, largest_difference, make_claims, until
+from support.interruptions import Case, Runs, children, interrupt_all, largest_difference, make_claims, until
+from support.nursery import Nursery
 from visionft_api.exit_codes import ExitCode
 
-ROOT = Path(__file__).parents[3]
+SEED = 3  # of which interruptions come
 GPUS = {"resources": {"gpus": 2}}  # --device cpu brings it here
 STEPS = {"maxSteps": 4, "batchSize": 2, "learningRate": "3e-3", "checkpoints": {"every": 2}}
 ADAPTER = {"rank": 4, "dropout": "0.1"}
@@ -46,22 +46,22 @@ def curve(runs: Runs, key: str = "validationLoss") -> list[float]:
     ],
     ids=["data parallel, grouped by length", "FSDP, NF4", "FSDP, full fine-tuning"],
 )  # fmt: skip
-def test_two_processes_learn_as_one(claims: Path, tmp_path: Path, sections: dict[str, Any]) -> None:
-    one = Runs(case(1, **sections), claims, tmp_path / "one")
-    two = Runs(case(2, **sections), claims, tmp_path / "two")
+def test_two_processes_learn_as_one(claims: Path, tmp_path: Path, nursery: Nursery, sections: dict[str, Any]) -> None:
+    one = Runs(case(1, **sections), claims, tmp_path / "one", nursery.start_program)
+    two = Runs(case(2, **sections), claims, tmp_path / "two", nursery.start_program)
     expected = one.finish()
     assert largest_difference(two.finish(), expected) < 1e-6
     assert curve(two) == pytest.approx(curve(one), abs=1e-6)
     assert len(curve(two)) == 2
 
 
-def test_a_killed_process_ends_the_others_and_is_named(claims: Path, tmp_path: Path) -> None:
-    runs = Runs(case(2, training={"maxSteps": 400}), claims, tmp_path)
+def test_a_killed_process_ends_the_others_and_is_named(claims: Path, tmp_path: Path, nursery: Nursery) -> None:
+    runs = Runs(case(2, training={"maxSteps": 400}), claims, tmp_path, nursery.start_program)
     process = runs.start()
-    until(lambda: bool(runs.steps()))
+    until(lambda: process.poll() is not None or bool(runs.steps()))
     family = children(process.pid)
     assert len(family) == 2
-    victim = next(child for child in family if child.environ()["RANK"] == "1")
+    victim = max(family, key=lambda child: child.create_time())  # process 1 is started last
     victim.send_signal(signal.SIGKILL)
     assert process.wait() == ExitCode.KILLED
     assert (
@@ -71,10 +71,10 @@ def test_a_killed_process_ends_the_others_and_is_named(claims: Path, tmp_path: P
     assert not any(child.is_running() for child in family)
 
 
-def test_nothing_outlives_a_killed_parent(claims: Path, tmp_path: Path) -> None:
-    runs = Runs(case(2, training={"maxSteps": 400}), claims, tmp_path)
+def test_nothing_outlives_a_killed_parent(claims: Path, tmp_path: Path, nursery: Nursery) -> None:
+    runs = Runs(case(2, training={"maxSteps": 400}), claims, tmp_path, nursery.start_program)
     process = runs.start()
-    until(lambda: bool(runs.steps()))
+    until(lambda: process.poll() is not None or bool(runs.steps()))
     family = children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -82,6 +82,7 @@ def test_nothing_outlives_a_killed_parent(claims: Path, tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_told_once_and_without_a_traceback(claims: Path, tmp_path: Path) -> None:
+    """Started as a user starts it: each process a Python of its own."""
     runs = Runs(case(2, dataset={"limits": {"maxTokens": 16}}), claims, tmp_path)
     assert runs.start().wait() == ExitCode.BAD_DATASET
     log = runs.log.read_text()
@@ -90,14 +91,16 @@ def test_bad_rows_are_told_once_and_without_a_traceback(claims: Path, tmp_path: 
     assert "Traceback" not in log
 
 
-def test_interrupted_runs_go_on_to_the_same_losses(tmp_path: Path) -> None:
+def test_interrupted_runs_go_on_to_the_same_losses(claims: Path, tmp_path: Path, nursery: Nursery) -> None:
     """A few of the interruptions that benchmarks/interruptions counts, over one and two processes."""
-    out = tmp_path / "out.jsonl"
-    script = ROOT / "benchmarks" / "interruptions" / "interrupt.py"
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, script, out, "6", "4", "7"], env=env, check=True)
-    entries = [json.loads(line) for line in out.read_text().splitlines()]
-    assert sum("kind" in entry for entry in entries) == 6
+    training = {"maxSteps": 16, "checkpoints": {"every": 2, "keep": 2}}
+    stopping = case(1, training=training | {"earlyStopping": {"patience": 30}})
+    entries: list[dict[str, Any]] = []
+    interrupt_all(
+        [stopping, case(2, training=training)], 4, claims, tmp_path, nursery.start_program, random.Random(SEED),
+        entries.append,
+    )  # fmt: skip
+    assert sum("kind" in entry for entry in entries) == 4
     ends = [entry for entry in entries if "end" in entry]
     assert {entry["processes"] for entry in ends} == {1, 2}
     assert all(entry["steps"] == entry["expected"] for entry in ends)

@@ -75,16 +75,21 @@ def start_program(arguments: Sequence[str], env: dict[str, str], log: Path, *, f
 
     def program() -> int:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
         os.environ.update(env)
-        if file_limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        launch._start = start_worker
-        return cli.main(list(arguments))
+        return be_program(arguments, output, output, file_limit)
 
     return Forked(program)
+
+
+def be_program(arguments: Sequence[str], out: int, err: int, file_limit: int | None) -> int:
+    """To be called in a fork: `visionft-trainer ARGUMENTS` with these files as its outputs; gives its exit code."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    launch._start = start_worker
+    return cli.main(list(arguments))
 
 
 def start_worker(arguments: Sequence[str], rank: int, number: int, folder: Path) -> Forked:
