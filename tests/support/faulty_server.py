@@ -39,14 +39,19 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 class FaultyServer:
-    """Gives `respond(request)`; the faults in `faults` befall the next requests whose path holds their key."""
+    """Gives `respond(request)`; the faults in `faults` befall the next requests whose path holds their key.
+
+    Those in `methods` befall the next requests of a method; a fault without a status is none.
+    """
 
     def __init__(self, respond: Callable[[Request], Answer]) -> None:
         self.requests: list[Request] = []
         self.faults: dict[str, list[Fault]] = {}
+        self.methods: dict[str, list[Fault]] = {}
         self._respond = respond
         self._lock = threading.Lock()
         self.url = ""
@@ -57,7 +62,8 @@ class FaultyServer:
             for key, waiting in self.faults.items():
                 if key in request.path and waiting:
                     return waiting.pop(0)
-        return None
+            waiting = self.methods.get(request.method, [])
+            return waiting.pop(0) if waiting else None
 
     @contextmanager
     def running(self) -> Iterator[FaultyServer]:
@@ -67,17 +73,27 @@ class FaultyServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                length = int(self.headers.get("content-length") or 0)
-                self.rfile.read(length)
-                request = Request(self.command, self.path, {key.lower(): value for key, value in self.headers.items()})
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                request = Request(self.command, self.path, headers, self._body(headers))
                 fault = outer.fault(request) or Fault()
                 answer = Answer(fault.status, {}, b"") if fault.status else outer._respond(request)
                 self._send(answer, fault)
 
-            do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
+            do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
+            def _body(self, headers: dict[str, str]) -> bytes:
+                if headers.get("transfer-encoding") != "chunked":
+                    return self.rfile.read(int(headers.get("content-length") or 0))
+                pieces = []
+                while size := int(self.rfile.readline(), 16):
+                    pieces.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(pieces)
 
             def _send(self, answer: Answer, fault: Fault) -> None:
-                headers = {"content-length": str(len(answer.body)), **answer.headers, **fault.headers}
+                given = {key.lower(): value for key, value in (answer.headers | fault.headers).items()}
+                headers = {"content-length": str(len(answer.body)), **given}
                 self.send_response(answer.status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -139,7 +155,8 @@ def forward(host: str, port: int) -> Callable[[Request], Answer]:
     def respond(request: Request) -> Answer:
         connection = http.client.HTTPConnection(host, port, timeout=10)
         try:
-            connection.request(request.method, request.path, headers=request.headers)
+            headers = {key: value for key, value in request.headers.items() if key != "transfer-encoding"}
+            connection.request(request.method, request.path, request.body, headers)
             response = connection.getresponse()
             body = response.read()
             kept = {
