@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from visionft_trainer.data.containers.files import KINDS, NO_DATA, PICTURE_NAMERS, ending_of, set_and_number
+from visionft_trainer.data.containers.files import (
+    KINDS,
+    NO_DATA,
+    PICTURE_NAMERS,
+    SHOWN_ENDINGS,
+    ending_of,
+    set_and_number,
+)
 from visionft_trainer.data.containers.image_folder import ENDINGS
 
 DEFAULT_CONFIG, DEFAULT_SPLIT = "default", "train"
@@ -65,7 +72,7 @@ def by_split_names(names: Sequence[str], split: str) -> list[str]:
         return in_order(found)
     if not found:
         raise NoSuchFilesError(
-            f"it has no data files, which end in {', '.join(KINDS)}, and no pictures. Data sets that are made by a "
+            f"it has no data files, which end in {SHOWN_ENDINGS}, and no pictures. Data sets that are made by a "
             "script are not run"
         )
     raise NoSuchFilesError(f"it has no split {split!r}; it has {', '.join(others) or DEFAULT_SPLIT}")

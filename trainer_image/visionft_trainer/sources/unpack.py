@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from visionft_trainer.data.containers.base import unreadable
+from visionft_trainer.data.containers.packed import MAX_GROWTH, most_bytes
 from visionft_trainer.data.containers.tar_members import TarBrokenError, members
 from visionft_trainer.data.containers.web_dataset import split_name
 from visionft_trainer.data.values import show
@@ -18,8 +19,6 @@ from visionft_trainer.sources.transfer import PIECE_BYTES, filling, inside
 from visionft_trainer.storage.plain_files import open_plain
 
 MAX_FILES = 2_000_000
-MAX_GROWTH = 100  # times the archive's own size; text shrinks to a tenth, pictures hardly
-MIN_ALLOWED_BYTES = 2**30  # that any archive may grow to
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 ZIP_MAGIC = b"PK"
 
@@ -75,7 +74,7 @@ class _Allowance:
         self._name, self._field, self._folder = file.name, field, file.parent
         self._files = 0
         self._bytes = 0
-        self._most = max(MIN_ALLOWED_BYTES, MAX_GROWTH * file.stat().st_size)
+        self._most = most_bytes(file.stat().st_size)
 
     def add_file(self) -> None:
         self._files += 1

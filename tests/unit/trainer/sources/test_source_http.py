@@ -255,7 +255,7 @@ def test_links_in_zips(server: FaultyServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.zst"])
 def test_bomb(server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr("visionft_trainer.sources.unpack.MIN_ALLOWED_BYTES", 2**20)
+    monkeypatch.setattr("visionft_trainer.data.containers.packed.MIN_ALLOWED_BYTES", 2**20)
     data = packed(kind, [("a.jsonl", ROWS), ("zeros", bytes(2**24))])
     with pytest.raises(BadDatasetError, match=rf"x\.{kind} unpacks to more than [\d,]+ bytes, 100 times its size"):
         fetched_archive(server, tmp_path, f"x.{kind}", data)

@@ -14,7 +14,7 @@ from visionft_trainer.data.containers.arrow import read_arrow
 from visionft_trainer.data.containers.base import Reader, Record, unreadable
 from visionft_trainer.data.containers.content import kind_by_content
 from visionft_trainer.data.containers.delimited import read_csv, read_tsv
-from visionft_trainer.data.containers.files import KINDS, ending_of, files_in, shards_of
+from visionft_trainer.data.containers.files import KINDS, SHOWN_ENDINGS, ending_of, files_in, shards_of
 from visionft_trainer.data.containers.image_folder import METADATA_STEM, with_pictures
 from visionft_trainer.data.containers.json_file import read_json
 from visionft_trainer.data.containers.json_lines import read_json_lines
@@ -63,8 +63,7 @@ def _is_data(folder: Path) -> bool:
         return True
     if image_folder.has_pictures(folder):
         return False
-    endings = ", ".join(KINDS)
-    raise BadDatasetError(f"{folder.name} holds no data: no file that ends in {endings}, and no picture.")
+    raise BadDatasetError(f"{folder.name} holds no data: no file that ends in {SHOWN_ENDINGS}, and no picture.")
 
 
 def _files(place: Path) -> Sequence[Path]:
@@ -79,4 +78,4 @@ def _files(place: Path) -> Sequence[Path]:
 def _reader(file: Path) -> Reader:
     ending = ending_of(file.name)
     reader = READERS[KINDS[ending] if ending else kind_by_content(file)]
-    return with_pictures(reader) if file.stem == METADATA_STEM else reader
+    return with_pictures(reader) if file.name.lower() == f"{METADATA_STEM}{ending or ''}" else reader

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from visionft_trainer.data.containers.base import MAX_ROW_BYTES, TOO_LONG, Record, unreadable
+from visionft_trainer.data.containers.packed import open_text
 from visionft_trainer.data.rows import BadRowError, Where
 from visionft_trainer.data.values import HALF_CHARACTER, show
 from visionft_trainer.errors import BadDatasetError
-from visionft_trainer.storage.plain_files import open_plain
 
 DELIMITERS = (",", ";", "\t", "|")
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -23,7 +23,7 @@ def _read(file: Path, root: Path, delimiter: str | None) -> Iterator[Record]:
     name = file.relative_to(root).as_posix()
     csv.field_size_limit(MAX_ROW_BYTES)  # of the whole process; the default is less than a picture in base64
     try:
-        with open_plain(file) as stream:
+        with open_text(file) as stream:
             lines = _Lines(stream, name)
             # strict: a quote that does not close would otherwise swallow the rows after it without a word.
             cells = csv.reader(lines, delimiter=delimiter or lines.likely_delimiter(), strict=True)

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from visionft_trainer.data.containers import packed
 from visionft_trainer.data.containers.base import unreadable
 from visionft_trainer.errors import BadDatasetError
 
+TEXTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
+PACKED_TEXTS = {text + ending: kind for ending in packed.ENDINGS for text, kind in TEXTS.items()}
 KINDS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
+    **TEXTS,
+    **PACKED_TEXTS,
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".tar": "tar",
@@ -23,6 +23,8 @@ KINDS = {
     ".tar.zst": "tar",
 }
 """Endings of data files, and the container that each is."""
+SHOWN_ENDINGS = f"{', '.join(kind for kind in KINDS if kind not in PACKED_TEXTS)}, texts also packed as .gz or .zst"
+"""The same in an error."""
 PICTURE_NAMERS = {"jsonl", "json", "csv", "tsv"}
 """Containers whose rows name pictures that lie beside them."""
 DATA_FILE = "data.jsonl"  # comes before all others in its folder

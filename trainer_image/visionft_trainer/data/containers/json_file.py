@@ -10,14 +10,15 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from visionft_trainer.data.containers.base import MAX_ROW_BYTES, TOO_LONG, Record, unreadable
 from visionft_trainer.data.containers.json_lines import no_constant, read_json_lines
+from visionft_trainer.data.containers.packed import open_text
 from visionft_trainer.data.rows import Where
 from visionft_trainer.errors import BadDatasetError
-from visionft_trainer.storage.plain_files import open_plain
 
 LIST_KEYS = ("data", "rows")
 READ_BYTES = 2**20
@@ -30,10 +31,10 @@ def read_json(file: Path, root: Path) -> Iterator[Record]:
     """The rows of a JSON file."""
     name = file.relative_to(root).as_posix()
     try:
-        with open_plain(file) as stream:
+        with open_text(file) as stream:
             lines = _are_lines(stream)
-            stream.seek(0)
-            if not lines:
+        if not lines:
+            with open_text(file) as stream:
                 yield from _rows(_Scanner(stream, name), name)
                 return
     except OSError as error:
@@ -41,11 +42,10 @@ def read_json(file: Path, root: Path) -> Iterator[Record]:
     yield from read_json_lines(file, root)
 
 
-def _are_lines(stream: BinaryIO) -> bool:
+def _are_lines(stream: BufferedReader) -> bool:
     """Whether the first line is a row of its own: a whole object that does not hold the list of rows."""
-    if not stream.read(SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
+    if not stream.peek(SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
         return False
-    stream.seek(0)
     first = stream.readline(MAX_ROW_BYTES + 1).removeprefix(codecs.BOM_UTF8)
     if len(first) > MAX_ROW_BYTES:
         return False

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from visionft_trainer.data.containers.base import MAX_ROW_BYTES, TOO_LONG, Record, attempt, unreadable
+from visionft_trainer.data.containers.packed import open_text
 from visionft_trainer.data.rows import BadRowError, Where
 from visionft_trainer.errors import BadDatasetError
-from visionft_trainer.storage.plain_files import open_plain
 
 
 def read_json_lines(file: Path, root: Path) -> Iterator[Record]:
@@ -26,7 +26,7 @@ def read_json_lines(file: Path, root: Path) -> Iterator[Record]:
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Lines that are not blank, with their numbers from 1. Raises `BadDatasetError` for an unreadable file."""
     try:
-        with open_plain(file) as stream:
+        with open_text(file) as stream:
             number = 0
             while raw := stream.readline(MAX_ROW_BYTES + 1):
                 number += 1
