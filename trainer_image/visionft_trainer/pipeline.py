@@ -234,6 +234,7 @@ def _train(
         spec,
         processor,
         origin,
+        page.card(place, files),
     )
     lineage.write(place, origin, written)
     result = Result(

@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="the page to write; absent: report/report.html in the run's folder"
     )
+    parser.add_argument("--quiet", action="store_true", help="only the result or the error")
 
 
 def execute(arguments: argparse.Namespace) -> int:

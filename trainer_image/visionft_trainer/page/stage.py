@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ from visionft_trainer.storage.folder import RunFolder
 if TYPE_CHECKING:
     from visionft_trainer.families import Family
     from visionft_trainer.page.model import RunReport
+    from visionft_trainer.page.model_card import Kind
     from visionft_trainer.prepare.preprocess import Prepared
+    from visionft_trainer.sources.model_files import ModelFiles
 
 PAGE_FILE = "report.html"
 
@@ -51,6 +54,19 @@ def keep_samples(place: RunFolder, spec: VisionFineTuneSpec, rows: Prepared, pro
         processor=processor,
         family=family,
     )
+
+
+def card(place: RunFolder, files: ModelFiles) -> Callable[[Kind, Path], None]:
+    """Writes the model card of an artifact of this run into its folder. `files` are those of the base model.
+
+    Raises:
+        BadConfigError: the folder is that of no run.
+    """
+    from visionft_trainer.page import model_card
+    from visionft_trainer.page.read import read_run
+
+    report = read_run(place)
+    return lambda kind, folder: model_card.write(folder, report, kind, files)
 
 
 def write(place: RunFolder, result: Result | None = None, out: Path | None = None) -> Path:
