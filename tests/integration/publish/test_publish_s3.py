@@ -58,9 +58,7 @@ def test_keys_and_digests(store: ObjectStore, bucket: S3Store, keys: Settings, t
         copy = from_bucket(bucket, f"team/lines/run-1/{artifact.kind}", tmp_path / f"{artifact.kind}-copy")
         assert problem(copy, artifact.digest) is None
     names = {path.name for path in adapter.folder.iterdir()}
-    assert {
-        key.removeprefix("team/lines/run-1/adapter/") for key in keys_below(bucket, "team/lines/run-1/adapter")
-    } == names
+    assert keys_below(bucket, "team/lines/run-1/adapter") == {f"team/lines/run-1/adapter/{name}" for name in names}
 
 
 def test_what_is_there_is_not_sent_again(faulty: FaultyServer, keys: Settings, tmp_path: Path) -> None:
@@ -98,8 +96,7 @@ def test_large_files_go_in_parts(
 def test_another_resources_artifacts_stay(store: ObjectStore, keys: Settings, tmp_path: Path) -> None:
     put(at(store.url, keys, "shared"), write_artifact(tmp_path))
     other = Owner(uid="0123", namespace="team", name="other", run=1, spec_hash="abcd")
-    with pytest.raises(StorageFailedError, match=r"\.prefix: s3://models/shared/run-1/adapter holds what team/tiny/0123 .*"
-                                                 r"Choose another prefix"):  # fmt: skip
+    with pytest.raises(StorageFailedError, match=r"\.prefix: .*/adapter holds what team/tiny/0123 .*Choose another"):
         at(store.url, keys, "shared", owner=other).check()
 
 
@@ -107,9 +104,7 @@ WRONG_KEYS = Settings(secrets={"OUTPUT_S3_AWS_ACCESS_KEY_ID": "nobody", "OUTPUT_
 
 
 def test_refusals_before_the_training(store: ObjectStore, keys: Settings) -> None:
-    with pytest.raises(
-        StorageFailedError, match=r"spec\.output\.s3\.bucket: there is no bucket nowhere .*NoSuchBucket"
-    ):
+    with pytest.raises(StorageFailedError, match=r"output\.s3\.bucket: there is no bucket nowhere .*NoSuchBucket"):
         at(store.url, keys, "", bucket="nowhere").check()
     with pytest.raises(StorageFailedError, match=r"must not be written \(the server says .*Check the Secret of"):
         at(store.url, WRONG_KEYS, "").check()

@@ -10,6 +10,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from typing import Any
 from urllib.parse import quote
@@ -119,14 +120,12 @@ def image(reference: str) -> Dependency:
     return {"name": "trainer image", "uri": f"oci://{reference if digest else name}", **_sha256(digest or None)}
 
 
-def packages() -> list[Dependency]:
+@cache
+def packages() -> tuple[Dependency, ...]:
     """Python and every installed package, as package URLs."""
     found = {(_normal(each.name), each.version) for each in metadata.distributions() if each.name}
     python: Dependency = {"name": "python", "uri": f"pkg:generic/python@{platform.python_version()}"}
-    return [
-        python,
-        *({"name": name, "uri": f"pkg:pypi/{name}@{quote(version)}"} for name, version in sorted(found)),
-    ]
+    return (python, *({"name": name, "uri": f"pkg:pypi/{name}@{quote(version)}"} for name, version in sorted(found)))
 
 
 def _public(spec: VisionFineTuneSpec) -> dict[str, Any]:
