@@ -14,3 +14,8 @@ def format_decimal(number: float, digits: int = 4) -> str | None:
     if number != 0 and abs(number) < 10**-digits:
         text = f"{number:.{digits}e}"
     return text
+
+
+def short_decimal(number: float) -> str:
+    """A figure as a sentence has it: two decimals, or two digits where these would hide what there is."""
+    return f"{number:.2f}" if number == 0 or abs(number) >= 0.01 else f"{number:.2g}"

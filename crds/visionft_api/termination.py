@@ -1,15 +1,17 @@
 """The termination message: the last word of a trainer, which outlives an operator that was not listening."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from visionft_api.base import ApiModel
-from visionft_api.status import Artifacts, DataSummary, Estimate, Evaluation, Resolved, Stage
+from visionft_api.status import Artifact, Artifacts, DataSummary, Estimate, Evaluation, Intervals, Resolved, Stage
 
 MAX_BYTES = 4096
 """A kubelet keeps no more of a container's termination message."""
-_SHORT_MESSAGE = 512
+CUT = "…"
+"""At the end of a text that was too long."""
 
 
 class TerminationMessage(ApiModel):
@@ -32,36 +34,136 @@ class TerminationMessage(ApiModel):
     estimate: Estimate | None = Field(default=None, description="What the run was expected to need.")
 
 
+Step = Callable[[TerminationMessage], TerminationMessage]
+
+
 def encode(message: TerminationMessage) -> bytes:
-    """JSON of at most MAX_BYTES: data goes first, then detail, then the message is cut, then what was resolved goes.
+    """JSON of at most MAX_BYTES: one thing after the other goes, as in `STEPS`, until it fits.
 
-    The verdict's metrics and the artifacts' digests stay: nothing else may know them.
+    Verdict, conclusion, the first metric and the artifacts' digests stay the longest: nothing else may know them.
     """
-    whole, message = message, message.model_copy(update={"data": None})
-    cut = message.message[:_SHORT_MESSAGE] + ("…" if len(message.message) > _SHORT_MESSAGE else "")
-    bare = message.model_copy(update={"detail": None, "message": cut, "resolved": None, "estimate": None})
-    attempts = (
-        whole,
-        message,
-        message.model_copy(update={"detail": _tail(message)}),
-        message.model_copy(update={"detail": None}),
-        message.model_copy(update={"detail": None, "message": cut}),
-        bare,
-        bare.model_copy(update={"artifacts": None}),
-        bare.model_copy(update={"artifacts": None, "evaluation": None}),
-    )
-    encoded = (attempt.model_dump_json(by_alias=True, exclude_none=True).encode() for attempt in attempts)
-    return next(text for text in encoded if len(text) <= MAX_BYTES)
+    for step in STEPS:
+        text = _json(message)
+        if len(text) <= MAX_BYTES:
+            return text
+        message = step(message)
+    return _json(message)
 
 
-def _tail(message: TerminationMessage) -> str | None:
+def _json(message: TerminationMessage) -> bytes:
+    return message.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _without(*fields: str) -> Step:
+    return lambda message: message.model_copy(update=dict.fromkeys(fields))
+
+
+def _measured_without(*fields: str) -> Step:
+    def step(message: TerminationMessage) -> TerminationMessage:
+        if message.evaluation is None:
+            return message
+        return message.model_copy(
+            update={"evaluation": message.evaluation.model_copy(update=dict.fromkeys(fields))},
+        )
+
+    return step
+
+
+def _end_of_detail(message: TerminationMessage) -> TerminationMessage:
     """The end of detail that is likely to fit; the end of a traceback is what tells."""
     if message.detail is None:
-        return None
-    without = message.model_copy(update={"detail": ""})
-    room = MAX_BYTES - len(without.model_dump_json(by_alias=True, exclude_none=True).encode()) - 16
+        return message
+    room = MAX_BYTES - len(_json(message.model_copy(update={"detail": ""}))) - 16
     # A quarter of the room in characters holds even if each becomes a four-byte or escaped one.
-    return "…" + message.detail[-room // 4 * 3 :] if room > 64 else None
+    return message.model_copy(update={"detail": "…" + message.detail[-room // 4 * 3 :] if room > 64 else None})
+
+
+def _message_of(length: int) -> Step:
+    def step(message: TerminationMessage) -> TerminationMessage:
+        text = message.message
+        return message.model_copy(update={"message": _clipped(text, length)})
+
+    return step
+
+
+def _intervals_of_change(message: TerminationMessage) -> TerminationMessage:
+    """Of the intervals those that gates against the base model are judged by."""
+    if message.evaluation is None or message.evaluation.intervals is None:
+        return message
+    intervals = Intervals(delta=message.evaluation.intervals.delta)
+    return message.model_copy(update={"evaluation": message.evaluation.model_copy(update={"intervals": intervals})})
+
+
+def _first_metric(message: TerminationMessage) -> TerminationMessage:
+    """Of the metrics the first, which conclusions are about."""
+    found = message.evaluation
+    if found is None:
+        return message
+    name = next(iter(found.tuned or found.baseline or {}), "")
+    only = {
+        field: {name: metrics[name]}
+        for field in ("baseline", "tuned", "delta")
+        if (metrics := getattr(found, field)) and name in metrics
+    }
+    return message.model_copy(update={"evaluation": found.model_copy(update={**_NO_METRICS, **only})})
+
+
+_NO_METRICS: dict[str, None] = dict.fromkeys(("baseline", "tuned", "delta"))
+
+
+def _places_of(length: int) -> Step:
+    def step(message: TerminationMessage) -> TerminationMessage:
+        if message.artifacts is None:
+            return message
+        return message.model_copy(
+            update={"artifacts": [a.model_copy(update={"uri": _clipped(a.uri, length)}) for a in message.artifacts]}
+        )
+
+    return step
+
+
+def _clipped(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + CUT
+
+
+STEPS: tuple[Step, ...] = (
+    _without("data"),
+    _end_of_detail,
+    _without("detail"),
+    _measured_without("vision", "general", "prompts"),
+    _measured_without("warnings"),
+    _intervals_of_change,
+    _message_of(512),
+    _without("resolved", "estimate"),
+    _measured_without("intervals"),
+    _first_metric,
+    _measured_without("summary", "display"),
+    _places_of(256),
+    _places_of(64),
+    _message_of(64),
+    _places_of(8),
+    # Only texts in which every character takes six bytes come as far as this.
+    _without("artifacts"),
+    _without("evaluation"),
+)
+"""What goes, in this order. Each later report has it all, and result.json too."""
+
+
+def whole_again(artifacts: Sequence[Artifact], reported: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """The artifacts of a message; one whose place was cut gets it from the reports, where they have it."""
+
+    def whole(artifact: Artifact) -> Artifact:
+        if not artifact.uri.endswith(CUT):
+            return artifact
+        begins = artifact.uri.removesuffix(CUT)
+        same = (
+            other
+            for other in reported
+            if (other.kind, other.digest) == (artifact.kind, artifact.digest) and other.uri.startswith(begins)
+        )
+        return next(same, artifact)
+
+    return tuple(whole(artifact) for artifact in artifacts) or tuple(reported)
 
 
 def decode(text: str | bytes) -> TerminationMessage | None:

@@ -20,10 +20,10 @@ from visionft_operator.build_volumes import (
 TERMINATION_LOG = "/dev/termination-log"
 
 
-def build_env(resource: VisionFineTune, run: int, report_url: str) -> list[dict[str, Any]]:
+def build_env(resource: VisionFineTune, run: int, report_url: str, image: str) -> list[dict[str, Any]]:
     """Defaults that a user may override, the user's, and what must not be overridden, in this order.
 
-    `report_url` is where the report server is.
+    `report_url` is where the report server is, `image` what the container runs, which provenance names.
     """
     spec = resource.spec
     url = (
@@ -40,6 +40,7 @@ def build_env(resource: VisionFineTune, run: int, report_url: str) -> list[dict[
         "VISIONFT_REPORT_TOKEN_FILE": token,
         "VISIONFT_REPORT_CA_FILE": ca,
         "VISIONFT_TERMINATION_LOG": TERMINATION_LOG,
+        "VISIONFT_IMAGE": image,
         # Any image that uses transformers' callback reports with these three.
         "KUBEFLOW_TRAINER_SERVER_URL": url,
         "KUBEFLOW_TRAINER_SERVER_CA_CERT": ca,

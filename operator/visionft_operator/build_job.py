@@ -104,6 +104,7 @@ def _labels(name: str, run: int, *, check: bool) -> dict[str, str]:
 
 def _pod(resource: VisionFineTune, run: int, settings: JobSettings, *, check: bool) -> dict[str, Any]:
     spec, template = resource.spec, resource.spec.pod_template
+    image = template.image or settings.trainer_image
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -120,9 +121,9 @@ def _pod(resource: VisionFineTune, run: int, settings: JobSettings, *, check: bo
         "containers": [
             {
                 "name": CONTAINER,
-                "image": template.image or settings.trainer_image,
+                "image": image,
                 "command": CHECK_COMMAND if check else RUN_COMMAND,
-                "env": build_env(resource, run, settings.report_url),
+                "env": build_env(resource, run, settings.report_url, image),
                 "resources": _resources(spec),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,

@@ -12,7 +12,8 @@ from visionft_operator.freshness import Freshness
 from visionft_operator.gather import read_status
 from visionft_operator.ingest.store import ReportStore
 from visionft_operator.kube import VISION_FINE_TUNES
-from visionft_operator.metrics import LiveRun
+from visionft_operator.merging import deeply_over
+from visionft_operator.metrics import LatestRun
 
 
 class CacheFleet:
@@ -27,24 +28,25 @@ class CacheFleet:
         """Return how many resources are in each phase that any is in. Not looked at yet counts as Pending."""
         return Counter(body.get("status", {}).get("phase", "Pending") for body in self._cache[VISION_FINE_TUNES])
 
-    def live_runs(self) -> Iterator[LiveRun]:
-        """Return the runs under way, with what they last reported."""
+    def runs(self) -> Iterator[LatestRun]:
+        """Return the latest run of each resource, with what it reported last or has left."""
         for body in self._cache[VISION_FINE_TUNES]:
             metadata = body["metadata"]
             try:
                 status = read_status(body)
             except ValueError:  # the reconcile says so in the log; a scrape must not fail for it
                 continue
-            succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
-            if not status.run or succeeded is None or succeeded.status != "Unknown":
+            if not status.run:
                 continue
+            succeeded = find_condition(status.conditions, ConditionType.SUCCEEDED)
             report = self._reports.latest(metadata["uid"], status.run)
-            yield LiveRun(
+            yield LatestRun(
                 namespace=metadata["namespace"],
                 name=metadata["name"],
                 run=status.run,
+                live=succeeded is not None and succeeded.status == "Unknown",
                 progress=report.progress if report else status.progress,
-                evaluation=report.evaluation if report else status.evaluation,
+                evaluation=deeply_over(status.evaluation, report.evaluation if report else None),
             )
 
     def watch_staleness(self) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""Prometheus metrics: of the fleet, with labels of a known few values, and of each live run.
+"""Prometheus metrics: of the fleet, with labels of a known few values, and of each resource's run.
 
     metrics = Metrics(fleet)                                   # fleet: a FleetView, read at each scrape
     app.router.add_get("/metrics", metrics.handler)
@@ -9,7 +9,8 @@ What happens is counted here. What is (how many resources in which phase, how fa
 from the `FleetView` at each scrape, so a deleted resource takes its series along and nothing is ever stale.
 
 A run's series carry its number: a new run begins again at step 0, which in the same series would look like a fall.
-There is one live run a resource, so the label adds no series at any one time. A measured value is never a label.
+There is one latest run a resource, so the label adds no series at any one time. What was measured stays when the run
+is over, until the next one begins. A measured value is never a label.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from visionft_api.metrics import METRICS
 from visionft_api.quantities import parse_size
 from visionft_api.status import Evaluation, Phase, Progress
 
@@ -45,12 +47,13 @@ NO_REASON = "None"
 
 
 @dataclass(frozen=True)
-class LiveRun:
-    """A run that has begun and not ended, with what it last reported."""
+class LatestRun:
+    """The latest run of a resource. `live`: it has not ended."""
 
     namespace: str
     name: str
     run: int
+    live: bool = True
     progress: Progress | None = None
     evaluation: Evaluation | None = None
 
@@ -61,8 +64,8 @@ class FleetView(Protocol):
     def phases(self) -> Mapping[str, int]:
         """Return how many resources are in each phase that any is in."""
 
-    def live_runs(self) -> Iterable[LiveRun]:
-        """Return the runs under way."""
+    def runs(self) -> Iterable[LatestRun]:
+        """Return the latest run of each resource that has had one."""
 
     def watch_staleness(self) -> Mapping[str, float]:
         """Return for each watched kind the seconds since its watch was last known to be up to date."""
@@ -162,35 +165,36 @@ RUN_LABELS = ("namespace", "name", "run")
 
 
 class _RunCollector(Collector):
-    """Gauges of the live runs. A value that has not been reported, or is no finite number, has no sample."""
+    """Gauges of the latest runs. A value that has not been reported, or is no finite number, has no sample."""
 
     def __init__(self, fleet: FleetView) -> None:
         self._fleet = fleet
 
     def collect(self) -> Iterator[Metric]:
-        runs = list(self._fleet.live_runs())
+        runs = list(self._fleet.runs())
         for name, (told, read) in RUN_GAUGES.items():
             gauge = GaugeMetricFamily(name, told, labels=RUN_LABELS)
             for run in runs:
-                value = _number(read(run.progress)) if run.progress else None
+                value = _number(read(run.progress)) if run.live and run.progress else None
                 if value is not None:
                     gauge.add_metric((run.namespace, run.name, str(run.run)), value)
             yield gauge
         yield _measured(runs)
 
 
-def _measured(runs: Iterable[LiveRun]) -> Metric:
+def _measured(runs: Iterable[LatestRun]) -> Metric:
+    """Of the metrics that the API knows, so that no image of anybody's makes up label values."""
     gauge = GaugeMetricFamily(
         "visionft_run_metric",
-        "Metric on the validation set, of the base model (baseline) and of the tuned one.",
+        "Metric on the validation set in the latest run, of the base model (baseline) and of the tuned one.",
         labels=(*RUN_LABELS, "metric", "stage"),
     )
     for run in runs:
         if run.evaluation is None:
             continue
         for stage, values in (("baseline", run.evaluation.baseline), ("tuned", run.evaluation.tuned)):
-            for metric, text in (values or {}).items():
-                value = _number(text)
+            for metric in METRICS:
+                value = _number((values or {}).get(metric))
                 if value is not None:
                     gauge.add_metric((run.namespace, run.name, str(run.run), metric, stage), value)
     return gauge

@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
-from visionft_api.base import ApiModel
 from visionft_api.report import Report
 from visionft_api.status import Artifact, DataSummary, Estimate, Evaluation, Progress, Resolved
 
 from visionft_operator.ingest.limits import TRACKED_RESOURCES
+from visionft_operator.merging import deeply_over, over
 
 FORMER_PODS = 16
 """How many replaced pods of a run are remembered, so that a late report of theirs is not taken for a new pod's."""
-
-Model = TypeVar("Model", bound=ApiModel)
 
 
 @dataclass(frozen=True)
@@ -99,19 +96,11 @@ def _merged(held: LatestReport | None, run: int, report: Report, pod_uid: str, r
         sequence=report.sequence,
         received=received,
         stage=report.stage or held.stage,
-        progress=_over(progress, report.progress),
-        evaluation=_over(held.evaluation, report.evaluation),
+        progress=over(progress, report.progress),
+        evaluation=deeply_over(held.evaluation, report.evaluation),
         artifacts=tuple(report.artifacts) if report.artifacts else held.artifacts,
-        resolved=_over(held.resolved, report.resolved),
-        data=_over(held.data, report.data),
-        estimate=_over(held.estimate, report.estimate),
+        resolved=over(held.resolved, report.resolved),
+        data=over(held.data, report.data),
+        estimate=over(held.estimate, report.estimate),
         former_pods=former,
     )
-
-
-def _over(old: Model | None, new: Model | None) -> Model | None:
-    """Return `old` with the fields that `new` has a value for."""
-    if old is None or new is None:
-        return new or old
-    told = {name: value for name in type(new).model_fields if (value := getattr(new, name)) is not None}
-    return old.model_copy(update=told)

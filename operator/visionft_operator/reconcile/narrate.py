@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from visionft_api.conditions import Condition, ConditionType, Reason, find_condition
-from visionft_api.status import VisionFineTuneStatus
+from visionft_api.status import StatusWarning, VisionFineTuneStatus
 
 from visionft_operator.reconcile.history import is_final
 from visionft_operator.reconcile.plan import Note
@@ -24,7 +24,7 @@ def _narrate(old: VisionFineTuneStatus, new: VisionFineTuneStatus, generation: i
         yield Note("Normal", "SpecChanged", f"What the training depends on has changed: run {run} begins.", run)
     yield from _suspension(old, new, run, generation)
     yield from _check(old, new, run)
-    yield from _data(old, new, run, fresh=fresh)
+    yield from _warnings(old, new, run, fresh=fresh)
     yield from _children(old, new, run)
     yield from _waiting(old, new, run)
     yield from _progress(old, new, run, fresh=fresh)
@@ -51,14 +51,18 @@ def _check(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> It
         yield Note("Normal", "CheckPassed", now.message, run)
 
 
-def _data(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
-    """What the check of the data found: each kind of finding once a run."""
-    before = old.data.warnings if old.data and not fresh else None
-    told = {warning.reason for warning in before or ()}
-    for warning in (new.data.warnings if new.data else None) or ():
+def _warnings(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int, *, fresh: bool) -> Iterator[Note]:
+    """What the check of the data and the judging of the model found: each kind of finding once a run."""
+    told = set() if fresh else {warning.reason for warning in _found(old)}
+    for warning in _found(new):
         if warning.reason not in told:
             told.add(warning.reason)
             yield Note("Warning", warning.reason, warning.message, run)
+
+
+def _found(status: VisionFineTuneStatus) -> list[StatusWarning]:
+    data, evaluation = status.data, status.evaluation
+    return [*((data.warnings if data else None) or ()), *((evaluation.warnings if evaluation else None) or ())]
 
 
 def _children(old: VisionFineTuneStatus, new: VisionFineTuneStatus, run: int) -> Iterator[Note]:

@@ -14,15 +14,17 @@ from visionft_api.status import (
     DataSummary,
     Estimate,
     Evaluation,
-    Metrics,
     Resolved,
     Verdict,
     VisionFineTuneStatus,
 )
-from visionft_api.termination import decode
+from visionft_api.termination import decode, whole_again
+from visionft_api.verdict_text import with_gates, without_gates
 
+from visionft_operator.merging import deeply_over
 from visionft_operator.reconcile.conditions import NOTHING_WRITTEN, Said, Sayings
 from visionft_operator.reconcile.diagnosis import Failure
+from visionft_operator.reconcile.held import hold
 from visionft_operator.reconcile.views import JobView, PodView
 
 VERDICTS: dict[Reason, Verdict] = {
@@ -72,21 +74,12 @@ def outcome_of(
         result, told = _result(done, reported)
         ended = done.terminated.finished_at if done and done.terminated else None
         said = _success(spec, job, result, told)
-        return Outcome(said, _with_verdict(result, said), ended or job.completion_time)
+        if result.evaluation is not None and said.reason in VERDICTS:
+            result = replace(result, evaluation=_with_verdict(spec, result.evaluation, said))
+        return Outcome(said, result, ended or job.completion_time)
     failed = job.conditions["Failed"]
     result, _ = _result(_named(pods, failure), reported)
     return Outcome(_failed(spec, job, failure), result, failed.since)
-
-
-def judge(spec: VisionFineTuneSpec, tuned: Metrics) -> tuple[bool, str]:
-    """Hold the measured values against the gates. Returns whether all pass, and a sentence about each."""
-    passed, said = True, []
-    for gate in spec.evaluation.parsed_gates:
-        value = tuned.get(gate.metric)
-        holds = value is not None and gate.passes(Decimal(value))
-        passed = passed and holds
-        said.append(f"{gate.metric} {value or 'not measured'} ({'meets' if holds else 'misses'} {gate})")
-    return passed, ", ".join(said)
 
 
 def with_delta(evaluation: Evaluation | None) -> Evaluation | None:
@@ -108,8 +101,9 @@ def _result(pod: PodView | None, reported: Result) -> tuple[Result, bool]:
     if message is None:
         return reported, bool(reported.artifacts or (reported.evaluation and reported.evaluation.tuned))
     merged = Result(
-        with_delta(message.evaluation) or reported.evaluation,
-        tuple(message.artifacts or ()) or reported.artifacts,
+        # A message has room for little: what it lacks was reported.
+        with_delta(deeply_over(reported.evaluation, message.evaluation)),
+        whole_again(message.artifacts or (), reported.artifacts),
         message.resolved or reported.resolved,
         message.data or reported.data,
         message.estimate or reported.estimate,
@@ -134,18 +128,17 @@ def _success(spec: VisionFineTuneSpec, job: JobView, result: Result, told: bool)
 
 def _judged(spec: VisionFineTuneSpec, evaluation: Evaluation | None) -> Said:
     """What the gates say of the measured values."""
-    tuned = evaluation.tuned if evaluation else None
-    compared = _compared(evaluation)
-    if not spec.evaluation.gates or tuned is None:
-        said = f" {compared}." if compared else ""
-        return Said("True", Reason.COMPLETED, f"The run is complete; no gates were set.{said}")
-    passed, said = judge(spec, tuned)
-    if passed:
-        return Said("True", Reason.GATES_PASSED, f"All gates are met: {said}. {compared}.")
+    told = _told(evaluation)
+    if not spec.evaluation.gates or evaluation is None or not evaluation.tuned:
+        return Said("True", Reason.COMPLETED, f"The run is complete; no gates were set.{told}")
+    held = hold(spec.evaluation.parsed_gates, evaluation)
+    said = ", ".join(gate.said for gate in held)
+    if all(gate.met for gate in held):
+        return Said("True", Reason.GATES_PASSED, f"All gates are met: {said}.{told}")
     return Said(
         "False",
         Reason.GATE_NOT_MET,
-        f"The tuned model misses a gate: {said}. {compared}. The artifacts are kept. Train longer or on more rows, "
+        f"The tuned model misses a gate: {said}.{told} The artifacts are kept. Train longer or on more rows, "
         "which starts a new run, or relax spec.evaluation.gates, which judges this one anew.",
     )
 
@@ -157,15 +150,16 @@ def judge_again(spec: VisionFineTuneSpec, status: VisionFineTuneStatus) -> tuple
     if succeeded is None or succeeded.reason not in VERDICTS or evaluation is None or not evaluation.tuned:
         return None
     said = _judged(spec, evaluation)
-    return said, evaluation.model_copy(update={"verdict": VERDICTS[Reason(said.reason)]})
+    return said, _with_verdict(spec, evaluation, said)
 
 
-def _with_verdict(result: Result, said: Said) -> Result:
+def _with_verdict(spec: VisionFineTuneSpec, evaluation: Evaluation, said: Said) -> Evaluation:
     """The verdict is the operator's: from the gates of the spec, whatever image has trained."""
-    if result.evaluation is None or said.reason not in VERDICTS:
-        return result
-    judged = result.evaluation.model_copy(update={"verdict": VERDICTS[Reason(said.reason)]})
-    return replace(result, evaluation=judged)
+    verdict, summary = VERDICTS[Reason(said.reason)], evaluation.summary
+    if summary:
+        missed = [gate.missed for gate in hold(spec.evaluation.parsed_gates, evaluation) if not gate.met]
+        summary = without_gates(summary) if verdict == "NoGates" else with_gates(summary, missed)
+    return evaluation.model_copy(update={"verdict": verdict, "summary": summary})
 
 
 def _failed(spec: VisionFineTuneSpec, job: JobView, failure: Failure | None) -> Said:
@@ -202,14 +196,16 @@ def _artifacts_said(artifacts: Sequence[Artifact]) -> Said:
     return Said("True", Reason.WRITTEN, "; ".join(f"{artifact.kind} at {artifact.uri}" for artifact in artifacts) + ".")
 
 
-def _compared(evaluation: Evaluation | None) -> str:
-    """The measured values, before and after tuning."""
+def _told(evaluation: Evaluation | None) -> str:
+    """The trainer's sentence; the values before and after tuning where it left none. With a space before it."""
     if evaluation is None or not evaluation.tuned:
         return ""
+    if evaluation.summary:
+        return f" {without_gates(evaluation.summary)}"
     before = evaluation.baseline or {}
     values = (f"{m} {before[m]} -> {v}" if m in before else f"{m} {v}" for m, v in sorted(evaluation.tuned.items()))
     rows = f" on {evaluation.samples} rows" if evaluation.samples else ""
-    return f"Base model -> tuned{rows}: {', '.join(values)}" if before else f"Measured{rows}: {', '.join(values)}"
+    return f" {'Base model -> tuned' if before else 'Measured'}{rows}: {', '.join(values)}."
 
 
 def _kept(spec: VisionFineTuneSpec) -> str:

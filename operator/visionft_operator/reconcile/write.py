@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from visionft_api.conditions import ConditionType
+from visionft_api.decimals import short_decimal
 from visionft_api.status import (
+    Evaluation,
     JobRef,
     LastFailure,
     Progress,
@@ -40,7 +42,7 @@ def write_status(o: Observed, accepted: Said, job: JobView | None, situation: Si
             "start_time": old.start_time or situation.started,
             "completion_time": situation.ended,
             "progress": _progress(o, situation),
-            "evaluation": result.evaluation,
+            "evaluation": _displayed(o, result.evaluation),
             "artifacts": list(result.artifacts) or None,
             "data": result.data,
             "estimate": result.estimate,
@@ -86,6 +88,20 @@ def _progress(o: Observed, situation: Situation) -> Progress | None:
     elif progress.eta_seconds is not None:
         changes["eta"] = _rounded(progress.eta_seconds)
     return progress.model_copy(update=changes)
+
+
+def _displayed(o: Observed, evaluation: Evaluation | None) -> Evaluation | None:
+    """The evaluation with its printed form: the first metric, before and after."""
+    metrics = o.resource.spec.evaluation.metrics if o.resource else []
+    if evaluation is None or not metrics:
+        return evaluation
+    name = metrics[0]
+    figures = [
+        short_decimal(float(found[name]))
+        for found in (evaluation.baseline, evaluation.tuned)
+        if found and name in found
+    ]
+    return evaluation.model_copy(update={"display": f"{name} {' -> '.join(figures)}" if figures else None})
 
 
 def _rounded(seconds: int) -> str:

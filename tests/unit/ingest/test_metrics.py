@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from visionft_api.status import Evaluation, Progress
-from visionft_operator.metrics import LiveRun, Metrics
+from visionft_operator.metrics import LatestRun, Metrics
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -18,11 +18,12 @@ class Fleet:
 
     def __init__(self) -> None:
         self.phase_counts = {"Running": 2, "Failed": 1}
-        self.runs = [
-            LiveRun(
+        self.known = [
+            LatestRun(
                 "team-a",
                 "ocr",
                 2,
+                True,
                 Progress(
                     percent=42,
                     step=21,
@@ -32,16 +33,17 @@ class Fleet:
                     eta_seconds=90,
                     gpu_memory="1.5Gi",
                 ),
-                Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.04"}),
+                Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.04", "myOwnMetric17": "1"}),
             ),
-            LiveRun("team-a", "fresh", 1),
+            LatestRun("team-a", "fresh", 1),
+            LatestRun("team-a", "done", 4, False, Progress(percent=100), Evaluation(tuned={"anls": "0.9"})),
         ]
 
     def phases(self):
         return self.phase_counts
 
-    def live_runs(self):
-        return self.runs
+    def runs(self):
+        return self.known
 
     def watch_staleness(self):
         return {"pods": 1.5, "jobs": 0.0}
@@ -86,10 +88,16 @@ async def test_a_live_runs_gauges(accept):
     assert samples["visionft_run_samples_per_second"][of_run()] == 3.5
     assert samples["visionft_run_eta_seconds"][of_run()] == 90
     assert samples["visionft_run_gpu_memory_bytes"][of_run()] == 1.5 * 2**30
+
+
+async def test_what_was_measured_stays_when_the_run_is_over_and_names_known_metrics_only():
+    samples = await scrape(Metrics(Fleet()))
     assert samples["visionft_run_metric"] == {
         of_run(metric="cer", stage="baseline"): 0.71,
         of_run(metric="cer", stage="tuned"): 0.04,
+        of_run("done", "4", metric="anls", stage="tuned"): 0.9,
     }
+    assert of_run("done", "4") not in samples["visionft_run_progress_ratio"]
 
 
 async def test_what_was_not_reported_has_no_sample():
@@ -98,11 +106,11 @@ async def test_what_was_not_reported_has_no_sample():
     assert not any(math.isnan(value) for name in samples for value in samples[name].values())
 
 
-async def test_a_run_that_ended_or_was_deleted_takes_its_series_along():
+async def test_a_resource_that_was_deleted_takes_its_series_along():
     fleet = Fleet()
     metrics = Metrics(fleet)
     await scrape(metrics)
-    fleet.runs = []
+    fleet.known = []
     samples = await scrape(metrics)
     assert [name for name in samples if name.startswith("visionft_run_")] == []
 

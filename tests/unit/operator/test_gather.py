@@ -215,13 +215,13 @@ def test_the_report_server_learns_who_may_report(cache: Cache) -> None:
     assert directory.pod_job_uid("other", "digits-run-1-abc", "pod-1") is None
 
 
-def test_the_metrics_see_phases_and_live_runs(cache: Cache) -> None:
+def test_the_metrics_see_phases_and_the_latest_runs(cache: Cache) -> None:
     fleet = CacheFleet(cache, ReportStore(), Freshness([VISION_FINE_TUNES]))
     assert dict(fleet.phases()) == {}
     cache[VISION_FINE_TUNES].put(resource(RUNNING))
     assert dict(fleet.phases()) == {"Running": 1}
-    (live,) = fleet.live_runs()
-    assert (live.namespace, live.name, live.run) == ("team", "digits", 1)
+    (live,) = fleet.runs()
+    assert (live.namespace, live.name, live.run, live.live) == ("team", "digits", 1, True)
     assert live.progress is not None
     assert live.progress.percent == 12
     assert set(fleet.watch_staleness()) == {"visionfinetunes"}
