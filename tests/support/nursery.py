@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TextIO, cast
 
 MESSAGE_BYTES = 2**20
 PAUSE_SECONDS = 0.01
@@ -46,6 +48,16 @@ class Nursery:
         """The same with exactly this environment, and descriptors for what it prints."""
         request = {"arguments": list(arguments), "env": env, "file_limit": file_limit}
         return Born(self, int(self.ask(request, [out, err])))
+
+    def start_piped(self, arguments: Sequence[str], env: dict[str, str]) -> Piped:
+        """The same with a pipe for each of its outputs."""
+        (out, their_out), (err, their_err) = os.pipe(), os.pipe()
+        try:
+            born = self.start(arguments, env, their_out, their_err)
+        finally:
+            os.close(their_out)
+            os.close(their_err)
+        return Piped(born, os.fdopen(out, encoding="utf-8"), os.fdopen(err, encoding="utf-8"))
 
     def ask(self, request: dict[str, Any], files: Sequence[int] = ()) -> Any:
         """Send a request and take the answer."""
@@ -89,6 +101,39 @@ class Born:
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+
+@dataclass
+class Piped:
+    """A program and what it prints."""
+
+    _born: Born
+    stdout: TextIO
+    stderr: TextIO
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._born.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended."""
+        return self._born.wait(timeout)
+
+    def send_signal(self, number: int) -> None:
+        """Nothing where it has ended already."""
+        self._born.send_signal(number)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """All that it prints, once it has ended."""
+        with ThreadPoolExecutor(2) as pool:
+            out, err = pool.map(lambda stream: stream.read(), (self.stdout, self.stderr))
+        self.wait(timeout)
+        return out, err
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, once `wait` or `poll` has seen it."""
+        return self._born.returncode
 
 
 def main() -> NoReturn:
