@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.cluster import Cluster
 from support.operator import OperatorProcess
 from support.team import Team, condition, eventually
-from visionft_trainer.storage.digest import folder_digest
+from visionft_trainer.artifacts.sums import digest_of
 
 NAME = "digits"
 
@@ -89,7 +89,7 @@ def test_training_survives_operator_api_server_and_eviction(
     for artifact in status["artifacts"]:
         place = e2e_cluster.pvc_dir(lab.namespace, "out") / artifact["uri"].removeprefix("pvc://out/")
         if place.is_dir():
-            assert folder_digest(place) == artifact["digest"], artifact
+            assert digest_of(place) == artifact["digest"], artifact
 
 
 def test_a_bad_row_ends_the_run_at_once(lab: Team, e2e_cluster: Cluster) -> None:

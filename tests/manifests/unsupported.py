@@ -5,17 +5,13 @@ from typing import Any
 CHANGES: dict[str, dict[str, Any]] = {
     "spec.model.uri": {"model": {"uri": "s3://models/qwen"}},
     "spec.drift": {"drift": {"schedule": "@daily"}},
-    "spec.output.s3": {"output": {"s3": {"bucket": "results"}}},
-    "spec.output.oci": {"output": {"oci": {"repository": "registry.example.com/team/model"}}},
-    "spec.output.hub": {"output": {"hub": {"repo": "team/model", "secretRef": {"name": "hub"}}}},
-    "spec.output.mergeBase": {"output": {"merged": True, "mergeBase": "Original"}},
     "spec.resources.nodes": {"resources": {"nodes": 2}},
     "spec.queue": {"queue": {"name": "team-a"}},
     "spec.profileRef": {"profileRef": {"name": "large"}},
 }
 """By the field's name in `visionft_api.support.NOT_SUPPORTED`: sections of the spec, merged into a right one."""
 
-_REPLACES = {"output": {"s3": "pvc", "oci": "pvc", "hub": "pvc"}, "model": {"name": "uri"}}
+_REPLACES = {"model": {"name": "uri"}}
 """Of a section, the field that must go where another one comes."""
 
 

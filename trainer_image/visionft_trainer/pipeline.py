@@ -17,8 +17,8 @@ from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import Artifact, Resolved, Stage
 
 from visionft_trainer import libraries
-from visionft_trainer.artifacts import publish
-from visionft_trainer.artifacts.artifact import stored
+from visionft_trainer.artifacts import lineage, publish
+from visionft_trainer.artifacts.artifact import seal, stored
 from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, writing_to
 from visionft_trainer.evaluation import files as judged_files
@@ -124,7 +124,7 @@ def _train(
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
-    from visionft_trainer.artifacts import leaving, lineage, provenance
+    from visionft_trainer.artifacts import leaving, provenance
     from visionft_trainer.estimate import plan
     from visionft_trainer.evaluation import suite
     from visionft_trainer.model import adapt, load
@@ -278,6 +278,11 @@ def _leave(
     progress.enter(Stage.REPORT)
     result = exported.model_copy(update={"artifacts": artifacts, "completion_time": clock()})
     page.write(place, result)
+    told = seal("report", place.report, lineage.read(place) or {})
+    on_claim = [_status_form(told, place)] if spec.output.pvc is not None else []
+    artifacts += [*on_claim, *publish.publish(spec.output, place.owner, [told], settings, progress.tick)]
+    progress.learn(artifacts=artifacts)
+    result = result.model_copy(update={"artifacts": artifacts})
     write_result(place, result)
     progress.finish()
     return result

@@ -12,6 +12,7 @@ import torch
 from support.shipping import write_merged
 from support.tiny_data import QUESTION, draw_number
 from visionft_trainer.artifacts import adapter as adapters
+from visionft_trainer.artifacts import leaving
 from visionft_trainer.artifacts import merged as merging
 from visionft_trainer.model import adapt
 from visionft_trainer.reporting.progress import Progress
@@ -104,3 +105,41 @@ def test_batched_answers_equal_single_ones(workbench: Build) -> None:
     bench = workbench()
     model = bench.base_model()
     assert bench.answers(model, bench.train, 24, 8) == bench.answers(model, bench.train, 1, 8)
+
+
+def test_a_merged_model_in_several_files(workbench: Build, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    bench = workbench(model={"quantization": "none"})
+    model = bench.base_model()
+    write_merged(model, bench.processor, tmp_path, shard_bytes=100_000)
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    names: dict[str, list[str]] = {}
+    for tensor, file in index["weight_map"].items():
+        names.setdefault(file, []).append(tensor)
+    assert len(names) > 3
+    # A tensor is never cut: a file is larger only where it is one tensor.
+    assert all((tmp_path / file).stat().st_size < 110_000 or len(tensors) == 1 for file, tensors in names.items())
+    loaded = AutoModelForImageTextToText.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    assert torch.equal(logits(loaded, bench), logits(model, bench))
+
+
+def test_merging_into_the_original_weights_says_how_far_off_it_is(workbench: Build, tmp_path: Path) -> None:
+    bench = workbench(output={"merged": True, "mergeBase": "Original"})
+    model = trained(bench, bench.tuned_model(), tmp_path)
+    measured = logits(model, bench)
+    shipped = leaving.ship(
+        model, bench.spec, bench.files, torch.device("cpu"), bench.validation, bench.processor, tmp_path / "adapter"
+    )
+    exact = merging.merge_into(workbench(model={"quantization": "none"}).base_model(), tmp_path / "adapter")
+    torch.testing.assert_close(logits(shipped.model, bench), logits(exact, bench), atol=1e-6, rtol=0)
+    apart = (logits(shipped.model, bench) - measured).abs()
+    assert shipped.difference is not None
+    assert 1e-3 < shipped.difference.mean < shipped.difference.largest <= float(apart.max()) * 1.01
+    assert shipped.difference.rows == 6
+    written = leaving.write(
+        shipped, None, tmp_path / "merged", bench.spec, bench.processor, {"runDetails": {"metadata": {}}}
+    )
+    assert [artifact.kind for artifact in written] == ["merged"]
+    said = json.loads((tmp_path / "merged" / "provenance.json").read_text())["predicate"]["runDetails"]["metadata"]
+    assert said["visionft_mergeDifference"]["largest"] == shipped.difference.largest

@@ -109,7 +109,7 @@ def test_rows_without_validation_train_and_ship(tmp_path: Path, settings: Settin
     run_file = tiny_run(tmp_path, dataset={"validation": None}, output={"adapter": False, "merged": True})
     result = pipeline.run(run_file, settings, Progress(), Stop())
     assert result.evaluation is None
-    assert [artifact.kind for artifact in result.artifacts] == ["merged"]
+    assert [artifact.kind for artifact in result.artifacts] == ["merged", "report"]
     assert not (tmp_path / OUTPUT_CLAIM / "tiny" / "run-1" / "adapter").exists()
     assert [point.step for point in result.curve] == [1, 2, 3, 4, 5, 6]
     assert result.rows["train"].used == 24

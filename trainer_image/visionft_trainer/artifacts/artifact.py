@@ -1,4 +1,4 @@
-"""A folder that leaves the trainer: weights, all that is needed to use them, where they come from, and the digests.
+"""A folder that leaves the trainer: weights and all that is needed to use them, or the page; where they come from.
 
 <kind>/
     ...               the weights, their configuration, processor, tokenizer and chat template, README.md
@@ -20,7 +20,7 @@ from visionft_trainer.errors import writing_to
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.digest import folder_size
 
-Kind = Literal["adapter", "merged"]
+Kind = Literal["adapter", "merged", "report"]
 Fill = Callable[[Path], object]
 """Puts files into a folder that exists."""
 
@@ -46,11 +46,24 @@ def write(kind: Kind, target: Path, fills: Sequence[Fill], origin: provenance.Or
     with writing_to(target), atomic.new_folder(target) as draft:
         for fill in fills:
             fill(draft)
-        digests = sums.of_folder(draft)
-        statement = provenance.to_json(provenance.statement(digests, origin))
-        (draft / provenance.FILE).write_text(statement, encoding="utf-8")
-        sums.write(draft, digests | sums.of_file(draft, provenance.FILE))
+        _close(draft, origin)
     return read(kind, target)
+
+
+def seal(kind: Kind, folder: Path, origin: provenance.Origin) -> Artifact:
+    """Make an artifact of a folder that is there already, such as the page. Raises `StorageFailedError`."""
+    with writing_to(folder):
+        for name in (sums.FILE, provenance.FILE):
+            (folder / name).unlink(missing_ok=True)
+        _close(folder, origin)
+    return read(kind, folder)
+
+
+def _close(folder: Path, origin: provenance.Origin) -> None:
+    digests = sums.of_folder(folder)
+    statement = provenance.to_json(provenance.statement(digests, origin))
+    (folder / provenance.FILE).write_text(statement, encoding="utf-8")
+    sums.write(folder, digests | sums.of_file(folder, provenance.FILE))
 
 
 def read(kind: Kind, folder: Path) -> Artifact:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from visionft_api.quantities import parse_size
 from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_trainer.artifacts import adapter, artifact, companions, merged, original, provenance
-from visionft_trainer.artifacts.artifact import Artifact, Fill, Kind
+from visionft_trainer.artifacts.artifact import Artifact, Fill
 from visionft_trainer.sources.model_files import ModelFiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from visionft_trainer.prepare.preprocess import Prepared
 
-Card = Callable[[Kind, Path], None]
+Weighty = Literal["adapter", "merged"]
+"""Kinds of artifacts that hold a model."""
+Card = Callable[[Weighty, Path], None]
 """Writes the model card of an artifact into its folder."""
 
 
@@ -100,7 +102,7 @@ def write(
         origin = provenance.learn(origin, mergeDifference=apart)
     beside: Fill = partial(companions.write, processor, shipped.model)
 
-    def made(kind: Kind, target: Path, weights: Fill) -> Artifact:
+    def made(kind: Weighty, target: Path, weights: Fill) -> Artifact:
         cards: list[Fill] = [] if card is None else [partial(card, kind)]
         return artifact.write(kind, target, [weights, beside, *cards], origin)
 

@@ -37,7 +37,7 @@ EXAMPLE = """\
   where a file cannot be read.
 """
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-KINDS = ("adapter", "merged", "report")
+KINDS = ("adapter", "merged")
 SHOWN_INPUTS = 8
 
 

@@ -22,6 +22,5 @@ def address(source: DataSource, commit: str | None) -> str:
 
 
 def public_url(url: str) -> str:
-    """`url` without what may open a door: a password, or a signature in the query."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """`url` without its query, which may hold a signature that opens a door."""
+    return urlunsplit((*urlsplit(url)[:3], "", ""))

@@ -85,8 +85,8 @@ class RunFolder:
         return self.path / "merged"
 
     @property
-    def artifacts(self) -> dict[Literal["adapter", "merged"], Path]:
-        """Folders of the artifacts, whether they are there or not."""
+    def artifacts(self) -> dict[Literal["adapter", "merged", "report"], Path]:
+        """Folders of the models, whether they are there or not; the page is written after they have left."""
         return {"adapter": self.adapter, "merged": self.merged}
 
     @property

@@ -1,7 +1,7 @@
 """Artifacts in a repository of the Hugging Face hub, all of a run in one commit: there wholly, or not at all.
 
-A single artifact lies at the repository's top, so that `from_pretrained("owner/name")` finds it. Two lie in `adapter/`
-and `merged/`. Files of an earlier artifact that this one does not have go in the same commit.
+A single model lies at the repository's top, so that `from_pretrained("owner/name")` finds it. Two lie in `adapter/` and
+`merged/`, the page in `report/`. Files of an earlier artifact that this one does not have go in the same commit.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ SECRETS = (
     "output_hub"  # VISIONFT_SECRET_OUTPUT_HUB_HF_TOKEN; on a workstation HF_TOKEN, or what the hub's login has left
 )
 CARD = "README.md"
+REPORT: Kind = "report"
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ class HubDestination:
         """Commit them. Raises `StorageFailedError`."""
         api = self._api()
         self._prepare(api)
-        alone = len(artifacts) == 1
+        alone = len(artifacts) == 1 and artifacts[0].kind != REPORT
         tops = {artifact.kind: "" if alone else f"{artifact.kind}/" for artifact in artifacts}
         commit = self._asked(lambda: self._commit(api, artifacts, tops))
         total = sum(artifact.size for artifact in artifacts)
@@ -92,7 +93,9 @@ class HubDestination:
         if len(artifacts) > 1 and (artifacts[-1].folder / CARD).is_file():
             adds[CARD] = artifacts[-1].folder / CARD  # what the hub's page of the repository shows
         operations: list[Any] = [CommitOperationAdd(name, file) for name, file in adds.items()]
-        old = self._of_earlier(api, there)
+        # A page is committed after the models that it is about, and replaces a page only.
+        places = [f"{REPORT}/"] if artifacts[0].kind == REPORT else ["", "adapter/", "merged/"]
+        old = self._of_earlier(api, there, places)
         operations += [CommitOperationDelete(name) for name in sorted((old & there) - adds.keys())]
         done = api.create_commit(
             output.repo,
@@ -102,10 +105,10 @@ class HubDestination:
         )
         return str(done.oid)
 
-    def _of_earlier(self, api: HfApi, there: set[str]) -> set[str]:
+    def _of_earlier(self, api: HfApi, there: set[str], places: Sequence[str]) -> set[str]:
         """The files of artifacts that were committed before, as their SHA256SUMS name them."""
         found: set[str] = set()
-        for top in ("", "adapter/", "merged/"):
+        for top in places:
             name = f"{top}{sums.FILE}"
             if name not in there:
                 continue

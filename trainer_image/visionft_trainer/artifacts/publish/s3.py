@@ -17,7 +17,7 @@ from visionft_api.spec import S3Output
 from visionft_api.status import Artifact as Published
 
 from visionft_trainer.artifacts import provenance
-from visionft_trainer.artifacts.artifact import Artifact
+from visionft_trainer.artifacts.artifact import Artifact, Kind
 from visionft_trainer.artifacts.publish.destination import (
     PASSING,
     InterruptedUploadError,
@@ -33,6 +33,7 @@ from visionft_trainer.storage.folder import RUN_PREFIX, Owner
 
 FIELD = "spec.output.s3"
 SECRETS = "output_s3"  # VISIONFT_SECRET_OUTPUT_S3_AWS_ACCESS_KEY_ID and the like
+KINDS: tuple[Kind, ...] = ("adapter", "merged", "report")
 PROBE = ".visionft-may-write"
 SHA256 = "sha256"  # the metadata of each object
 PART_BYTES = 16 * 2**20
@@ -59,7 +60,7 @@ class S3Destination:
         key = f"{self._top}/{PROBE}"
         self._asked(lambda: obstore.put(self._store, key, b"visionft"), key)
         self._remove(key)
-        for kind in ("adapter", "merged"):
+        for kind in KINDS:
             self._refuse_others(f"{self._top}/{kind}")
 
     def put(self, artifacts: Sequence[Artifact], tick: Tick) -> list[Published]:
