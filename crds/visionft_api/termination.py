@@ -144,7 +144,6 @@ STEPS: tuple[Step, ...] = (
     _places_of(8),
     # Only texts in which every character takes six bytes come as far as this.
     _without("artifacts"),
-    _without("evaluation"),
 )
 """What goes, in this order. Each later report has it all, and result.json too."""
 

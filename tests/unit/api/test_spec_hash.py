@@ -40,6 +40,13 @@ def hash_with(path: str, value: Any) -> str:
         ("adapter.modulesToSave", ["lm_head"]),
         ("training.epochs", "3"),
         ("evaluation.baseline", True),
+        ("evaluation.metrics", ["cer", "wer", "exactMatch", "anls"]),
+        ("evaluation.visionReliance", False),
+        ("evaluation.visionSamples", 32),
+        ("evaluation.general", {"configMap": {"name": "rows"}}),
+        ("output.s3", {"bucket": "results"}),
+        ("output.mergeBase", "Original"),
+        ("output.maxShardSize", "1Gi"),
         ("output.merged", False),
         ("output.pvc.path", "elsewhere"),
         ("resources.gpus", 4),
@@ -58,6 +65,8 @@ def test_what_the_training_depends_on_starts_a_run(path: str, value: Any) -> Non
         ("model.secretRef", {"name": "newer-token"}),
         ("training.checkpoints.every", 51),
         ("evaluation.gates", ["cer <= 0.04"]),
+        ("evaluation.reportSamples", 12),
+        ("tracking", {"tensorboard": True, "wandb": {"project": "ocr"}}),
         ("resources.cpu", "16"),
         ("resources.memory", "128Gi"),
         ("resources.gpuResourceName", "nvidia.com/gpu"),
@@ -75,6 +84,31 @@ def test_what_the_training_depends_on_starts_a_run(path: str, value: Any) -> Non
 )
 def test_anything_else_never_retrains(path: str, value: Any) -> None:
     assert hash_with(path, value) == spec_hash(FULL.spec)
+
+
+def test_how_the_base_model_is_asked_starts_a_run() -> None:
+    """Not of the full example, which measures no base model."""
+
+    def hash_of(**evaluation: object) -> str:
+        manifest = MINIMAL.to_json()
+        manifest["spec"]["dataset"]["validation"] = {"configMap": {"name": "rows"}}
+        manifest["spec"]["evaluation"] |= evaluation
+        return spec_hash(parse_resource(manifest).spec)
+
+    assert len({hash_of(), hash_of(prompts=["Read."]), hash_of(fewShot=2)}) == 3
+
+
+def test_another_token_for_a_destination_trains_nothing_anew() -> None:
+    def hash_of(secret: str) -> str:
+        manifest = MINIMAL.to_json()
+        manifest["spec"]["output"] |= {
+            "s3": {"bucket": "results", "secretRef": {"name": secret}},
+            "oci": {"repository": "registry.example.com/m", "secretRef": {"name": secret}},
+            "hub": {"repo": "team/m", "secretRef": {"name": secret}},
+        }
+        return spec_hash(parse_resource(manifest).spec)
+
+    assert hash_of("a") == hash_of("b") != spec_hash(MINIMAL.spec)
 
 
 def test_a_batch_that_is_chosen_is_another_than_one_that_is_named() -> None:

@@ -1,6 +1,5 @@
-"""What trainer and operator tell each other and the user: conditions, reports, termination messages, exit codes."""
+"""What trainer and operator tell each other and the user: conditions, reports, exit codes."""
 
-import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -18,12 +17,10 @@ from visionft_api.status import (
     Evaluation,
     Phase,
     Progress,
-    Resolved,
     SplitSummary,
     Stage,
     VisionFineTuneStatus,
 )
-from visionft_api.termination import MAX_BYTES, TerminationMessage, decode, encode
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 EVALUATION = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.04"}, verdict="Passed")
@@ -145,73 +142,6 @@ def test_kubeflows_form_is_read() -> None:
     }
     status = KubeflowEnvelope.model_validate(body).trainer_status
     assert (status.progress_percentage, status.estimated_remaining_seconds) == (45, 60)
-
-
-@pytest.mark.parametrize("filling", ["x", "\x00", "é", "😀", '"'])
-@pytest.mark.parametrize("length", [0, 400, 3000, 4096, 100_000])
-def test_a_termination_message_always_fits_and_keeps_the_result(filling: str, length: int) -> None:
-    message = TerminationMessage(
-        run=2,
-        exit_code=1,
-        reason="TrainerError",
-        message=filling * length,
-        stage=Stage.EXPORT,
-        detail=filling * length + "the last line tells",
-        evaluation=EVALUATION,
-        artifacts=ARTIFACTS,
-        resolved=Resolved(spec_hash="ab"),
-    )
-    encoded = encode(message)
-    assert len(encoded) <= MAX_BYTES
-    decoded = decode(encoded)
-    assert decoded is not None
-    assert (decoded.run, decoded.exit_code, decoded.reason, decoded.stage) == (2, 1, "TrainerError", Stage.EXPORT)
-    assert (decoded.evaluation, decoded.artifacts) == (EVALUATION, ARTIFACTS)
-    assert decoded.message.startswith(filling * min(length, 100))
-
-
-def test_what_the_check_found_goes_before_anything_else_of_a_termination_message() -> None:
-    estimate = Estimate(gpu_memory="12Gi")
-    message = TerminationMessage(exit_code=0, reason="Completed", evaluation=EVALUATION, data=DATA, estimate=estimate)
-    whole = decode(encode(message))
-    assert whole == message
-    warnings = [DataWarning(reason="Leakage", message="x" * 500)] * 8
-    longer = message.model_copy(
-        update={"data": DATA.model_copy(update={"warnings": warnings}), "detail": "ValueError: the last line tells"}
-    )
-    decoded = decode(encode(longer))
-    assert decoded == longer.model_copy(update={"data": None})
-
-
-def test_a_long_traceback_keeps_its_end() -> None:
-    detail = "line\n" * 5000 + "ValueError: the last line tells"
-    message = TerminationMessage(exit_code=1, reason="TrainerError", message="It broke.", detail=detail)
-    decoded = decode(encode(message))
-    assert decoded is not None
-    assert decoded.detail is not None
-    assert decoded.detail.endswith("the last line tells")
-    assert len(decoded.detail) > MAX_BYTES / 2
-
-
-def test_results_too_large_for_the_message_leave_the_reason() -> None:
-    many = {f"metric-{i:02}-{'x' * 50}": "0." + "1" * 9 for i in range(32)}
-    evaluation = Evaluation(baseline=many, tuned=many, delta=many)
-    artifacts = [Artifact(kind="merged", uri="pvc://" + "x" * 2000)] * 8
-    message = TerminationMessage(exit_code=0, reason="Completed", evaluation=evaluation, artifacts=artifacts)
-    decoded = decode(encode(message))
-    assert decoded is not None
-    assert decoded.reason == "Completed"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "Killed", "{}", "[]", '{"exitCode": 0}', '{"exitCode": "0", "reason": "x"}', b"\xff"]
-)
-def test_what_is_no_termination_message_of_ours(text: str | bytes) -> None:
-    assert decode(text) is None
-
-
-def test_a_termination_message_of_a_newer_trainer_is_read() -> None:
-    assert decode(json.dumps({"exitCode": 0, "reason": "Completed", "mood": "good"})) is not None
 
 
 def test_the_codes_that_end_a_job_at_once_are_those_that_a_retry_cannot_mend() -> None:

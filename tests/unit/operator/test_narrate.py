@@ -19,7 +19,7 @@ from support.observed import (
     succeeded,
     with_config,
 )
-from visionft_api.status import DataSummary, DataWarning, Evaluation
+from visionft_api.status import DataSummary, DataWarning, Evaluation, EvaluationWarning
 from visionft_api.termination import TerminationMessage, encode
 from visionft_operator.events import build_event
 from visionft_operator.reconcile import reconcile
@@ -129,6 +129,20 @@ def test_a_finding_is_told_once_a_run_and_each_kind_once() -> None:
     assert told == ["Accepted", "DuplicateRows", "JobCreated", "TrainingStarted"]
     _, told = tell(o, report=report(data=DataSummary(warnings=[duplicates, dark])))
     assert told == ["DarkImages"]
+
+
+def test_what_judging_warns_of_is_told_once_a_run_as_a_warning() -> None:
+    reliance = EvaluationWarning(reason="VisionReliance", message="It answers from the question alone.")
+    forgotten = EvaluationWarning(reason="Forgetting", message="Worse on the general rows.")
+    tuned = Evaluation(tuned={"cer": "0.01"}, warnings=[reliance, forgotten])
+    o, told = tell(observed(), jobs=(job(),), pods=(running(),), report=report(evaluation=tuned))
+    assert told == ["Accepted", "VisionReliance", "Forgetting", "JobCreated", "TrainingStarted"]
+    done = succeeded(encode(TerminationMessage(exit_code=0, reason="x", evaluation=tuned)).decode())
+    plan = reconcile(with_config(replace(o, jobs=(ended(),), pods=(done,))))
+    assert [(note.type, note.reason) for note in plan.notes] == [("Normal", "GatesPassed")]
+    fresh = reconcile(with_config(replace(observed(), jobs=(ended(),), pods=(done,))))
+    warned = {note.reason: (note.type, note.message) for note in fresh.notes}
+    assert warned["Forgetting"] == ("Warning", "Worse on the general rows.")
 
 
 def test_a_long_message_fits_into_an_event() -> None:

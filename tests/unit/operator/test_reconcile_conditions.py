@@ -24,7 +24,17 @@ from support.observed import (
     succeeded,
 )
 from visionft_api.hashing import spec_hash
-from visionft_api.status import Evaluation, Progress, Resolved, VisionFineTuneStatus
+from visionft_api.status import (
+    Artifact,
+    Evaluation,
+    EvaluationWarning,
+    Intervals,
+    MetricInterval,
+    Progress,
+    Resolved,
+    Verdict,
+    VisionFineTuneStatus,
+)
 from visionft_api.termination import TerminationMessage, encode
 from visionft_operator.reconcile import reconcile
 from visionft_operator.reconcile.observed import Refusal
@@ -32,6 +42,8 @@ from visionft_operator.reconcile.views import ConditionView, PodView, Warned
 
 GOOD = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.041"}, samples=200)
 BAD = Evaluation(baseline={"cer": "0.71"}, tuned={"cer": "0.09"}, samples=200)
+
+FORGOTTEN = EvaluationWarning(reason="Forgetting", message="Worse on the general rows.")
 
 
 def told(evaluation: Evaluation | None, code: int = 0, reason: str = "Completed", text: str = "") -> str:
@@ -160,6 +172,12 @@ FAILURES = [
     (failed(143, disruption="EvictionByEvictionAPI"), "Evicted", 143, "resumes from its last checkpoint"),
     (failed(137, disruption="DeletionByTaintManager"), "NodeLost", 137, "resumes from its last checkpoint"),
     (pod(phase="Failed", reason="UnexpectedAdmissionError", message="no device"), "TrainerError", None, "no device"),
+    (
+        pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "workspace" exceeds the limit "1Gi". '),
+        "StorageFailed",
+        None,
+        'exceeds the limit "1Gi". Raise spec.podTemplate.workspaceSizeLimit',
+    ),
 ]
 
 
@@ -263,6 +281,116 @@ def test_missed_gates_fail_the_run_but_not_the_job() -> None:
     assert conditions(status)["Succeeded"] == ("False", "GateNotMet")
     assert "cer 0.09 (misses cer <= 0.05)" in message(status, "Succeeded")
     assert status.phase == "Failed"
+
+
+SENTENCE = "Tuning lowered the character error rate from 0.71 to 0.04 on 200 rows"
+WHOLE = GOOD.model_copy(
+    update={
+        "verdict": "Passed",
+        "conclusion": "Better",
+        "summary": f"{SENTENCE}; every gate holds.",
+        "intervals": Intervals(delta={"cer": MetricInterval(low="-0.70", high="-0.6")}),
+    }
+)
+
+
+def test_the_verdicts_sentence_is_what_condition_and_status_say() -> None:
+    status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(told(WHOLE)),))))
+    assert message(status, "Succeeded") == f"All gates are met: cer 0.041 (meets cer <= 0.05). {SENTENCE}."
+    assert status.evaluation is not None
+    assert status.evaluation.summary == f"{SENTENCE}; every gate holds."
+    assert (status.evaluation.conclusion, status.evaluation.display) == ("Better", "cer 0.71 -> 0.04")
+
+
+def test_other_gates_change_the_verdict_and_its_sentence_and_train_nothing() -> None:
+    done = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(told(WHOLE)),))))
+    strict = resource(2, evaluation={"gates": ["cer <= 0.01"]})
+    status = status_of(reconciled(observed(strict, status=done)))
+    assert conditions(status)["Succeeded"] == ("False", "GateNotMet")
+    assert conditions(status)["ArtifactReady"] == conditions(done)["ArtifactReady"]
+    assert status.evaluation is not None
+    missed = "cer is 0.041, the gate is cer <= 0.01"
+    assert (status.evaluation.verdict, status.evaluation.summary) == (
+        "Failed",
+        f"{SENTENCE}; a gate is not met: {missed}.",
+    )
+    assert status.history[0].evaluation is not None
+    assert status.history[0].evaluation.summary == status.evaluation.summary
+    none = status_of(reconciled(observed(resource(3, evaluation={"gates": []}), status=status)))
+    assert none.evaluation is not None
+    assert (none.evaluation.verdict, none.evaluation.summary) == ("NoGates", f"{SENTENCE}.")
+
+
+@pytest.mark.parametrize(
+    ("high", "reason", "words"),
+    [
+        ("-0.0001", "GatesPassed", "cer changed by -0.70 to -0.0001 with 95 % confidence (meets cer < baseline)"),
+        ("0.0000", "GateNotMet", "cer changed by -0.70 to 0.0000 with 95 % confidence (misses cer < baseline)"),
+    ],
+)
+def test_a_gate_against_the_base_model_is_judged_by_the_interval(high: str, reason: str, words: str) -> None:
+    vft = resource(evaluation={"gates": ["cer < baseline"]})
+    delta = Intervals(delta={"cer": MetricInterval(low="-0.70", high=high)})
+    found = told(GOOD.model_copy(update={"intervals": delta}))
+    status = status_of(reconciled(observed(vft, jobs=(ended(vft),), pods=(succeeded(found),))))
+    assert conditions(status)["Succeeded"][1] == reason
+    assert words in message(status, "Succeeded")
+
+
+@pytest.mark.parametrize(("verdict", "reason"), [("Passed", "GatesPassed"), ("Failed", "GateNotMet")])
+def test_without_an_interval_the_trainers_verdict_stands(verdict: Verdict, reason: str) -> None:
+    vft = resource(evaluation={"gates": ["cer < baseline"]})
+    found = told(GOOD.model_copy(update={"verdict": verdict}))
+    status = status_of(reconciled(observed(vft, jobs=(ended(vft),), pods=(succeeded(found),))))
+    assert conditions(status)["Succeeded"][1] == reason
+    assert "cer 0.041, no interval of its change" in message(status, "Succeeded")
+
+
+def test_what_a_message_had_no_room_for_comes_from_the_reports() -> None:
+    """As `encode` cuts: the first metric, no intervals, no places."""
+    artifact = Artifact(kind="adapter", uri=f"pvc://out/{'x' * 300}", digest=f"sha256:{'0' * 64}")
+    full = WHOLE.model_copy(update={"tuned": {"cer": "0.041", "wer": "0.2"}, "warnings": [FORGOTTEN]})
+    cut = TerminationMessage(
+        exit_code=0,
+        reason="GatesPassed",
+        evaluation=Evaluation(tuned={"cer": "0.041"}, verdict="Passed"),
+        artifacts=[artifact.model_copy(update={"uri": "pvc://out/xxxx…"})],
+    )
+    said = report(evaluation=full, artifacts=(artifact,))
+    status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(encode(cut).decode()),), report=said)))
+    assert status.evaluation is not None
+    assert status.evaluation.tuned == {"cer": "0.041", "wer": "0.2"}
+    assert (status.evaluation.intervals, status.evaluation.warnings) == (WHOLE.intervals, [FORGOTTEN])
+    assert status.artifacts == [artifact]
+    assert conditions(status)["ArtifactReady"][0] == "True"
+
+
+def test_the_first_metric_is_shown_as_far_as_it_is_known() -> None:
+    vft = resource(evaluation={"metrics": ["wer", "cer"], "gates": []})
+    before = report(evaluation=Evaluation(baseline={"cer": "0.7100", "wer": "0.0041"}))
+    status = status_of(reconciled(observed(vft, jobs=(job(vft),), pods=(running(),), report=before)))
+    assert status.evaluation is not None
+    assert status.evaluation.display == "wer 0.0041"
+
+
+def test_the_history_keeps_an_evaluation_in_short() -> None:
+    status = status_of(reconciled(observed(jobs=(ended(),), pods=(succeeded(told(WHOLE)),))))
+    assert status.history[0].evaluation is not None
+    assert set(status.history[0].evaluation.to_json()) == {
+        *("baseline", "tuned", "delta", "verdict", "samples", "conclusion", "summary", "display")
+    }
+
+
+def test_without_a_claim_nothing_promises_a_checkpoint() -> None:
+    scratch = resource(output={"pvc": None, "s3": {"bucket": "results"}})
+    gone = failed(143, disruption="EvictionByEvictionAPI")
+    replaced = status_of(reconciled(observed(scratch, jobs=(job(scratch),), pods=(gone,))))
+    assert "begins anew, because without spec.output.pvc" in message(replaced, "Running")
+    held = resource(output={"pvc": None, "s3": {"bucket": "results"}}, runPolicy={"suspend": True})
+    suspended = status_of(reconciled(observed(held, jobs=(job(held, suspended=True),))))
+    assert "begins anew" in message(suspended, "Suspended")
+    late = ended(scratch, condition="Failed", reason="DeadlineExceeded")
+    assert "checkpoint" not in message(status_of(reconciled(observed(scratch, jobs=(late,)))), "Succeeded")
 
 
 def test_without_gates_a_finished_run_is_completed() -> None:
