@@ -18,6 +18,7 @@ TICKS = 5  # about
 LOW_TICKS = 2  # of a low chart
 STEPS_OF_TICKS = (1.0, 2.0, 2.5, 5.0, 10.0)
 ZOOM_BELOW = 0.25  # of the largest value: figures that lie closer together get an axis that does not begin at 0
+SMALL_STEP = 1e-4  # between ticks; below, they are written with an exponent
 ROW_HEIGHT = 44  # pixels
 AXIS_HEIGHT = 26
 DRAWN_POINTS = 400  # of a curve
@@ -46,6 +47,8 @@ class Axis:
         """Place in percent and text of each tick."""
         count = round((self.high - self.low) / self.step)
         values = [self.low + index * self.step for index in range(count + 1)]
+        if self.step < SMALL_STEP:
+            return [(self.place(value), figures.small(value)) for value in values]
         digits = max(0, -math.floor(math.log10(self.step) + 1e-9)) if self.step < 1 else 0
         if round(self.step, digits) != self.step:
             digits += 1
@@ -61,7 +64,7 @@ def axis_for(values: Sequence[float], *, zoom: bool = True, ticks: int = TICKS) 
     """An axis that holds all finite `values`, from 0 on unless they lie far from it and close together."""
     known = [value for value in values if math.isfinite(value)] or [0.0]
     low, high = min(known), max(known)
-    if not zoom or low <= 0 or (high - low) > ZOOM_BELOW * high:
+    if not zoom or low <= 0 or not 0 < high - low <= ZOOM_BELOW * high:
         low = min(low, 0.0)
     if high <= low:
         high = low + (abs(low) or 1.0)
