@@ -213,5 +213,5 @@ def test_object_that_is_gone(proxy: FaultyServer, tmp_path: Path) -> None:
 
 def test_disk_that_is_too_small(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "SPARE_BYTES", 2**60)
-    with pytest.raises(StorageFailedError, match=r"cannot hold the data \(300,000 bytes are needed and 0 are free\)"):
+    with pytest.raises(StorageFailedError, match=r"cannot hold it \(300,000 bytes are needed and 0 are free\)"):
         fetched(store.url, tmp_path, "big")

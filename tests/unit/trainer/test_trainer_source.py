@@ -3,15 +3,17 @@
 import json
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.tiny_spec import MODEL_CLAIM, tiny_spec
 from visionft_api.exit_codes import ExitCode
 from visionft_api.spec import ModelSpec
-from visionft_trainer.errors import BadModelError
+from visionft_trainer.errors import BadModelError, StorageFailedError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as source
+from visionft_trainer.sources import transfer
 from visionft_trainer.storage.digest import folder_digest
 
 FILES: dict[str, Any] = {
@@ -78,12 +80,14 @@ def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, A
     folder = tmp_path / "hub" / COMMIT
     folder.mkdir(parents=True)
 
-    def snapshot_download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+    def snapshot_download(name: str, revision: str | None, allow_patterns: list[str], *, dry_run: bool = False) -> Any:
         assert revision in (None, COMMIT)
-        for file, text in files.items():
-            if any(fnmatch(file, pattern) for pattern in allow_patterns):
-                fetched.append(file)
-                (folder / file).write_text(text)
+        wanted = [file for file in files if any(fnmatch(file, pattern) for pattern in allow_patterns)]
+        if dry_run:
+            return [SimpleNamespace(file_size=len(files[file]), will_download=file not in fetched) for file in wanted]
+        for file in wanted:
+            fetched.append(file)
+            (folder / file).write_text(files[file])
         return str(folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
@@ -110,6 +114,15 @@ def test_code_is_fetched_only_where_a_family_needs_it(
     assert ("modeling.py" in fetched) == code == found.runs_code
     assert "model.safetensors" in fetched
     assert found.revision == COMMIT
+
+
+def test_too_small_a_disk_is_told_before_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = fake_hub(tmp_path, monkeypatch, FILES | {"model.safetensors": "x" * 5000})
+    room = transfer.SPARE_BYTES + 4000
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=room))
+    with pytest.raises(StorageFailedError, match=r"^spec\.model\.name: .*\(5,\d+ bytes are needed and 4,000 are free"):
+        source.locate(on_hub(tmp_path), Settings())
+    assert "model.safetensors" not in fetched
 
 
 def test_a_folder_has_the_digest_that_the_manifest_says(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def download(url: str, file: Path, headers: Mapping[str, str], field: str, sleep
 
     file.unlink(missing_ok=True)
     file.touch()
-    with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_SECONDS) as client, filling(file.parent):
+    with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_SECONDS) as client, filling(file.parent, field):
         state = _Download(client, url, file, dict(headers), field)
         persevere(state.attempt, lambda: file.stat().st_size, f"{field}.url: {url}", sleep)
 
@@ -122,7 +122,7 @@ class _Download:
                     raise InterruptedTransferError("the server answered with another part than was asked for")
                 self._version = _strong_version(response)
                 length = int(response.headers.get("content-length") or 0)
-                need_room(self._file.parent, length)
+                need_room(self._file.parent, length, self._field)
                 with self._file.open("ab" if goes_on else "wb") as target:
                     for piece in response.iter_raw():  # as they come: what was read before a cut is kept
                         target.write(piece)

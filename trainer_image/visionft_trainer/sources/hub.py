@@ -72,8 +72,8 @@ def fetch(
     top.mkdir(parents=True, exist_ok=True)
     for name in wanted:
         inside(top, name, field, BadDatasetError)
-    need_room(top, sum(repository.sizes[name] for name in wanted))
-    with filling(top):
+    need_room(top, sum(repository.sizes[name] for name in wanted), field)
+    with filling(top, field):
         retried(lambda: _download(source.repo, repository.commit, wanted, top, token, asked), sleep)
     if not any(ending_of(name) for name in files):  # pictures alone
         return LocalData(top, top)

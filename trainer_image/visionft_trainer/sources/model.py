@@ -14,6 +14,7 @@ from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model_code, places
 from visionft_trainer.sources.hub_errors import Asked, explained
 from visionft_trainer.sources.model_files import ModelFiles
+from visionft_trainer.sources.transfer import filling, need_room
 
 CONFIG_FILE = "config.json"
 # Files of a checkpoint that are read: no pickled weights, and code only where it is trusted.
@@ -97,7 +98,10 @@ def _read_config(folder: Path, what: str) -> dict[str, Any]:
 
 
 def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
-    """The snapshot folder, named by its commit. The hub's address and token come from HF_ENDPOINT and HF_TOKEN."""
+    """The snapshot folder, named by its commit. The hub's address and token come from HF_ENDPOINT and HF_TOKEN.
+
+    Raises `StorageFailedError` before the download where the disk is too small for what is missing.
+    """
     from huggingface_hub import snapshot_download
 
     asked = Asked(
@@ -110,4 +114,27 @@ def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> Pat
         other_way="put the model on a claim and name it by spec.model.uri",
     )
     with explained(asked):
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+        place, missing = _missing(name, revision, patterns)
+        need_room(place, missing, asked.field)
+        with filling(place, asked.field):
+            return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+
+
+def _missing(name: str, revision: str | None, patterns: tuple[str, ...]) -> tuple[Path, int]:
+    """The folder that downloads go to, or the nearest one above it that is there, and how many bytes will."""
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import DryRunError
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    cache = Path(constants.HF_HUB_CACHE).expanduser().resolve()
+    place = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()  # there is nothing to watch yet
+    try:
+        planned = snapshot_download(name, revision=revision, allow_patterns=list(patterns), dry_run=True)
+    except DryRunError:  # the hub cannot be asked: what was fetched before may do, else the download says why
+        return place, 0
+    finally:
+        if shown:
+            enable_progress_bars()
+    return place, sum(file.file_size or 0 for file in planned if file.will_download)

@@ -71,9 +71,9 @@ def fetch(
         )
     top = scratch / source.bucket
     top.mkdir(parents=True, exist_ok=True)
-    need_room(top, sum(item.size for item in items))
+    need_room(top, sum(item.size for item in items), field)
     targets = [(item, inside(top, item.key.removeprefix(parent), field, BadDatasetError)) for item in items]
-    with filling(top):
+    with filling(top, field):
         in_parallel(lambda pair: bucket.download(*pair), targets)
     place = top / f"{prefix}/".removeprefix(parent)
     found = at(place)

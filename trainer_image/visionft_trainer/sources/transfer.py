@@ -65,27 +65,27 @@ def retried(action: Callable[[], T], sleep: Sleep = time.sleep) -> T:
 
 
 @contextmanager
-def filling(folder: Path) -> Iterator[None]:
-    """Turn a disk that is full into `StorageFailedError`."""
+def filling(folder: Path, field: str) -> Iterator[None]:
+    """Turn a disk that is full into `StorageFailedError`; `field` of the manifest names what is fetched."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise _no_room(folder, str(error)) from error
+        raise _no_room(folder, field, str(error)) from error
 
 
-def need_room(folder: Path, size: int) -> None:
-    """Raise `StorageFailedError` when `size` bytes do not fit on the disk of `folder`."""
+def need_room(folder: Path, size: int, field: str) -> None:
+    """Raise `StorageFailedError` when the `size` bytes of what `field` names do not fit on the disk of `folder`."""
     free = shutil.disk_usage(folder).free - SPARE_BYTES
     if size > free:
-        raise _no_room(folder, f"{size:,} bytes are needed and {max(free, 0):,} are free")
+        raise _no_room(folder, field, f"{size:,} bytes are needed and {max(free, 0):,} are free")
 
 
-def _no_room(folder: Path, why: str) -> StorageFailedError:
+def _no_room(folder: Path, field: str, why: str) -> StorageFailedError:
     return StorageFailedError(
-        f"{folder} cannot hold the data ({why}). Make the pod's ephemeral storage larger, point TMPDIR to a larger "
-        "disk, or copy the data to a claim and use pvc."
+        f"{field}: {folder} cannot hold it ({why}). Make the pod's ephemeral storage larger, point TMPDIR (for a model "
+        "HF_HOME) to a larger disk, or copy it to a claim and name that."
     )
 
 

@@ -56,7 +56,7 @@ def unpack(file: Path, folder: Path, field: str) -> Path:
     try:
         with open_plain(file) as stream:
             packed = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-        with filling(folder):
+        with filling(folder, field):
             for name, pieces in _zip_files(file, field) if packed else _tar_files(file, field):
                 target = inside(folder, name, field, BadDatasetError)
                 allowance.add_file()

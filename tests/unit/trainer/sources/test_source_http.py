@@ -152,7 +152,7 @@ def test_file_that_became_shorter(server: FaultyServer, tmp_path: Path) -> None:
 
 def test_disk_that_is_too_small(server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "SPARE_BYTES", 2**60)
-    with pytest.raises(StorageFailedError, match=r"cannot hold the data \(18 bytes are needed and 0 are free\)"):
+    with pytest.raises(StorageFailedError, match=r"cannot hold it \(18 bytes are needed and 0 are free\)"):
         fetched(server, tmp_path, "/rows.jsonl", ROWS)
 
 

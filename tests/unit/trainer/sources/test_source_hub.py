@@ -204,5 +204,5 @@ def test_refused_token(server: FaultyServer, tmp_path: Path, status: int) -> Non
 
 def test_disk_that_is_too_small(server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "SPARE_BYTES", 2**60)
-    with pytest.raises(StorageFailedError, match=r"cannot hold the data"):
+    with pytest.raises(StorageFailedError, match=r"\.hub: .* cannot hold it \([\d,]+ bytes are needed and 0 are"):
         fetched(tmp_path)
