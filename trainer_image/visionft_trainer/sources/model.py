@@ -124,7 +124,7 @@ def _missing(name: str, revision: str | None, patterns: tuple[str, ...]) -> tupl
     """The folder that downloads go to, or the nearest one above it that is there, and how many bytes will."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import DryRunError
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     cache = Path(constants.HF_HUB_CACHE).expanduser().resolve()
     place = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
