@@ -97,6 +97,21 @@ def named_bench(claims: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
 
 @pytest.fixture(scope="session")
+def base(bench: FamilyBench) -> Any:
+    """The family's base model, for tests that neither change nor train it."""
+    return bench.base_model()
+
+
+@pytest.fixture(scope="session")
+def alone(bench: FamilyBench, base: Any) -> list[Any]:
+    """Its logits `[T, V]` of each row run alone."""
+    import torch
+
+    with torch.no_grad():
+        return [base(**bench.batch([number])).logits[0] for number in range(len(bench.rows.examples))]
+
+
+@pytest.fixture(scope="session")
 def proven(pytestconfig: pytest.Config) -> dict[tuple[str, str], bool]:
     """What this run has proven so far; see `Cells`."""
     return {cell: all(outcomes) for cell, outcomes in pytestconfig.stash[OUTCOMES].items()}

@@ -10,7 +10,8 @@ from support.family_bench import FamilyBench
 from support.family_data import ROWS
 from support.family_reference import processor_inputs
 
-NEW_TOKENS = 8
+NEW_TOKENS = 6
+TOLD = {"return_dict_in_generate": True, "output_logits": True}
 
 
 @pytest.mark.capability("generation")
@@ -24,8 +25,9 @@ def test_answers_in_a_batch_equal_answers_one_by_one(bench: FamilyBench, images:
     alone = []
     for number, messages in enumerate(ROWS):
         inputs = processor_inputs(bench.processor, messages[:-1], images, prompt=True)
-        torch.testing.assert_close(together[number], model(**inputs).logits[0, -1], atol=1e-5, rtol=0)
-        tokens = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)[0, lengths[number] :]
+        written = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False, **TOLD)
+        torch.testing.assert_close(together[number], written.logits[0][0], atol=1e-5, rtol=0)
+        tokens = written.sequences[0, lengths[number] :]
         alone.append(bench.processor.tokenizer.decode(tokens, skip_special_tokens=True))
     assert bench.answers(model, len(ROWS), NEW_TOKENS) == alone
     assert bench.answers(model, 1, NEW_TOKENS) == alone

@@ -38,15 +38,22 @@ def test_packed_rows_learn_as_separate_ones(
         )
 
 
-@torch.no_grad()
-def test_a_packed_row_does_not_see_its_neighbours(bench: FamilyBench) -> None:
-    model = bench.base_model()
+@pytest.fixture(scope="module")
+def kept_apart(bench: FamilyBench, base: Any) -> torch.Tensor:
+    """The base model's logits `[T, V]` of `ONE_LINE`."""
+    with torch.no_grad():
+        logits: torch.Tensor = base(**bench.packs(ONE_LINE)).logits[0]
+        return logits
+
+
+def test_a_packed_row_does_not_see_its_neighbours(
+    bench: FamilyBench, alone: list[torch.Tensor], kept_apart: torch.Tensor
+) -> None:
     together = bench.packs(ONE_LINE)
     assert "attention_mask" not in together
     assert together["use_cache"] is False
-    logits = model(**together).logits[0]
     for number, part in _parts(bench).items():
-        torch.testing.assert_close(logits[part], model(**bench.batch([number])).logits[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(kept_apart[part], alone[number], atol=1e-5, rtol=0)
 
 
 def _with_mask(batch: dict[str, Any]) -> None:
@@ -63,15 +70,15 @@ def _without_places(batch: dict[str, Any]) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("spoil", [_with_mask, _with_cache, _without_places], ids=["mask", "cache", "three-positions"])
-def test_other_forms_let_rows_see_each_other(bench: FamilyBench, spoil: Callable[[dict[str, Any]], None]) -> None:
+def test_other_forms_let_rows_see_each_other(
+    bench: FamilyBench, base: Any, kept_apart: torch.Tensor, spoil: Callable[[dict[str, Any]], None]
+) -> None:
     """If one of these no longer does, the comparison above has become blind, or transformers has changed."""
     batch = bench.packs(ONE_LINE)
     if spoil is _without_places and batch["position_ids"].ndim == 2:
         return  # a family with one row of positions
-    model = bench.base_model()
-    kept_apart = model(**batch).logits[0]
     spoil(batch)
-    difference = (model(**batch).logits[0] - kept_apart).abs()
+    difference = (base(**batch).logits[0] - kept_apart).abs()
     last = _parts(bench)[ONE_LINE[0][-1]]
     assert float(difference[last].max()) > 1e-3
 
@@ -84,15 +91,14 @@ def test_every_rows_first_label_is_masked(bench: FamilyBench) -> None:
 
 
 @torch.no_grad()
-def test_positions_are_the_models_own(bench: FamilyBench) -> None:
-    model = bench.base_model()
-    if not hasattr(model.model, "get_rope_index"):
+def test_positions_are_the_models_own(bench: FamilyBench, base: Any) -> None:
+    if not hasattr(base.model, "get_rope_index"):
         return  # its positions are a plain count
     for number, example in enumerate(bench.rows.examples):
         pictures = bench.rows.pictures.of(example.row)
         found = bench.family.positions(bench.processor, example.input_ids, pictures)
         batch = bench.batch([number])
-        expected, _ = model.model.get_rope_index(
+        expected, _ = base.model.get_rope_index(
             batch["input_ids"], batch["mm_token_type_ids"], batch.get("image_grid_thw")
         )
         assert torch.equal(found[0], torch.arange(len(example.input_ids)))

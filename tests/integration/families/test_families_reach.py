@@ -19,16 +19,10 @@ from visionft_trainer.families.base import PARTS, Linears
 KINDS = ("attention", "mlp")
 
 
-@pytest.fixture(scope="module")
-def model(bench: FamilyBench) -> Any:
-    """The base model in full precision."""
-    return bench.base_model()
-
-
 @pytest.mark.capability("reach")
-def test_switches_reach_the_layers_that_they_name(bench: FamilyBench, model: Any) -> None:
-    idle = set(_matching(bench.family.idle_modules(model.config), _linears(model)))
-    linears = [name for name in _linears(model) if name not in idle]
+def test_switches_reach_the_layers_that_they_name(bench: FamilyBench, base: Any) -> None:
+    idle = set(_matching(bench.family.idle_modules(base.config), _linears(base)))
+    linears = [name for name in _linears(base) if name not in idle]
     reached = {
         part: {kind: _matching(getattr(bench.family.linears[part], kind), linears) for kind in KINDS} for part in PARTS
     }
@@ -45,7 +39,7 @@ def test_switches_reach_the_layers_that_they_name(bench: FamilyBench, model: Any
 @pytest.mark.capability("reach")
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_adapter_is_where_the_switches_say(bench: FamilyBench, part: str, kind: str) -> None:
+def test_adapter_is_where_the_switches_say(bench: FamilyBench, base: Any, part: str, kind: str) -> None:
     switches = {name: name in (part, kind) for name in (*PARTS, *KINDS)}
     pattern = getattr(bench.family.linears[part], kind)
     if pattern is None:
@@ -53,7 +47,6 @@ def test_adapter_is_where_the_switches_say(bench: FamilyBench, part: str, kind: 
     bench = bench.having(adapter=switches)
     tuned = bench.tuned_model()
     adapted = {name.partition(".lora_A")[0] for name, _ in tuned.named_parameters() if ".lora_A" in name}
-    base = bench.base_model()
     idle = _matching(bench.family.idle_modules(base.config), _linears(base))
     expected = set(_matching(pattern, _linears(base))) - set(idle)
     assert expected
@@ -62,12 +55,12 @@ def test_adapter_is_where_the_switches_say(bench: FamilyBench, part: str, kind: 
 
 
 @pytest.mark.capability("reach")
-def test_frozen_encoder_and_vision_switch_mean_the_same_layers(bench: FamilyBench, model: Any) -> None:
+def test_frozen_encoder_and_vision_switch_mean_the_same_layers(bench: FamilyBench, base: Any) -> None:
     """The tower's own learning rate and its run without a graph go by these names."""
     vision: Linears = bench.family.linears["vision"]
     prefixes = tuple(f"{name}." for name in bench.family.encoder_modules)
     others: list[Linears] = [bench.family.linears[part] for part in ("projector", "language")]
-    names = list(_linears(model))
+    names = _linears(base)
     for name in _matching(vision.attention, names) + _matching(vision.mlp, names):
         assert name.startswith(prefixes), f"{name} is outside encoder_modules"
     for linears in others:
@@ -76,8 +69,8 @@ def test_frozen_encoder_and_vision_switch_mean_the_same_layers(bench: FamilyBenc
 
 
 @pytest.mark.capability("nf4")
-def test_four_bits_take_the_language_layers_alone(bench: FamilyBench, model: Any) -> None:
-    names = list(_linears(model))
+def test_four_bits_take_the_language_layers_alone(bench: FamilyBench, base: Any) -> None:
+    names = _linears(base)
     language: Linears = bench.family.linears["language"]
     wanted = {*_matching(language.attention, names), *_matching(language.mlp, names)}
     small = bench.having(model={"quantization": "nf4"}).base_model()

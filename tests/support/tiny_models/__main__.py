@@ -4,5 +4,6 @@ import sys
 from pathlib import Path
 
 from support.tiny_models import TINY_MODELS
+from support.tiny_models.remote_code import REMOTE_MODELS
 
-print(TINY_MODELS[sys.argv[1]](Path(sys.argv[2])))
+print({**TINY_MODELS, **REMOTE_MODELS}[sys.argv[1]](Path(sys.argv[2])))

@@ -31,10 +31,11 @@ def deepseek_tokenizer() -> Any:
     return byte_tokenizer(SPECIAL_TOKENS, eos=EOS, pad=PAD, bos_token=BOS)
 
 
-def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
+def tiny_deepseek_ocr2(folder: Path, *, seed: int = 2, layers: int = 2) -> Path:
     """Write a random DeepSeek-OCR-2 (config, weights, processor, tokenizer) to `folder`.
 
-    As the released checkpoint, it has no chat template.
+    As the released checkpoint, it has no chat template. With this seed no token of the families' rows lies between two
+    experts (their scores are 3e-5 apart and more); with 0 a last digit decides which one a token goes to.
     """
     from transformers import (
         DeepseekOcr2Config,
@@ -48,7 +49,8 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
         text_config=text_config(
             tokenizer,
             num_hidden_layers=layers,
-            num_key_value_heads=4,
+            num_attention_heads=2,
+            num_key_value_heads=2,
             moe_intermediate_size=32,
             n_routed_experts=4,
             n_shared_experts=2,
@@ -61,7 +63,7 @@ def tiny_deepseek_ocr2(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
                 "hidden_size": 16,
                 "num_hidden_layers": 2,
                 "num_attention_heads": 1,
-                "global_attn_indexes": [1],
+                "global_attn_indexes": [],  # a layer over the whole view holds the same, and took most of the time
                 "image_size": VIEW_PIXELS,
                 "patch_size": PATCH_PIXELS,
                 "output_channels": 8,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.tiny_models.parts import square, text_config, vision_config, write_model
+from support.tiny_models.parts import VISION_WIDTH, square, text_config, vision_config, write_model
 from support.tiny_models.tokenizer import byte_tokenizer
 
 # As the checkpoint's: a whole conversation ends with the end of the text, after the end of the last turn.
@@ -18,7 +18,7 @@ CHAT_TEMPLATE = (
 )
 SPECIAL_TOKENS = ("<|endoftext|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|image|>", "<|audio|>")
 # The image processor counts 256 tokens for the whole view, whatever its size: 32 x 32 patches, 2 x 2 to a token.
-PATCH_PIXELS, CROP_PIXELS = 2, 64
+PATCH_PIXELS, CROP_PIXELS = 4, 128
 
 
 def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Path:
@@ -39,6 +39,8 @@ def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Pat
         **text_config(
             tokenizer,
             num_hidden_layers=layers,
+            num_attention_heads=2,
+            num_key_value_heads=1,
             max_position_embeddings=4096,
             original_max_position_embeddings=4096,
             rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.75},
@@ -46,7 +48,9 @@ def tiny_phi4_multimodal(folder: Path, *, seed: int = 0, layers: int = 2) -> Pat
             eos_token_id=ends,
         ),
         vision_config=vision_config(
+            hidden_size=VISION_WIDTH // 2,
             num_hidden_layers=3,
+            num_attention_heads=1,
             image_size=CROP_PIXELS,
             crop_size=CROP_PIXELS,
             patch_size=PATCH_PIXELS,
