@@ -10,10 +10,12 @@ termination message, SIGTERM.
     SCRIPT_EXIT       exit code of all attempts after those ("0")
     SCRIPT_MESSAGE    sentence of the termination message
     SCRIPT_CER        CER of the tuned model ("0.04"); "" leaves the evaluation out
+    SCRIPT_JUDGED     what else was measured, as JSON: fields of status.evaluation beside baseline, tuned and samples
     SCRIPT_SILENT     "1": no termination message and no report
     SCRIPT_DATA       what the check of the data has found, as JSON: goes into reports and the termination message
     SCRIPT_ESTIMATE   what the run is expected to need, as JSON: likewise
-    SCRIPT_PROBE      "1": leave in `probe.json` the variables VISIONFT_* and the files below the ConfigMaps' folder
+    SCRIPT_PROBE      "1": leave in `probe.json` the variables that the operator sets, and the files below the folders of
+                      ConfigMaps and of Secrets
 
 A check has its own settings, with the same meaning: SCRIPT_CHECK_HOLD (until `release-check` is there),
 SCRIPT_CHECK_EXIT and SCRIPT_CHECK_MESSAGE. It counts its attempts in `checks`.
@@ -48,8 +50,12 @@ FINDINGS = {
 
 
 def output_folder() -> Path:
-    """The run's folder on the output claim."""
-    pvc = RUN["spec"]["output"]["pvc"]
+    """The run's folder on the output claim, or in the pod's own scratch."""
+    pvc = RUN["spec"]["output"].get("pvc")
+    if pvc is None:
+        folder = Path(ENV["VISIONFT_WORKSPACE"]) / RUN["metadata"]["name"]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
     folder = Path(ENV["VISIONFT_PVC_ROOT"]) / pvc["claimName"] / pvc.get("path", RUN["metadata"]["name"])
     folder = folder / f"run-{RUN['run']}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +69,8 @@ CHECKPOINT = FOLDER / "checkpoint"
 
 def evaluation() -> dict[str, Any] | None:
     """What a trainer would have measured."""
-    return {"baseline": {"cer": "0.71"}, "tuned": {"cer": CER}, "samples": 200} if CER else None
+    judged = json.loads(ENV.get("SCRIPT_JUDGED", "{}"))
+    return {"baseline": {"cer": "0.71"}, "tuned": {"cer": CER}, "samples": 200, **judged} if CER else None
 
 
 def finish(code: int, text: str) -> None:
@@ -128,9 +135,15 @@ def count(file: Path) -> int:
 
 def probe() -> None:
     """Leave what the operator has given this pod."""
-    root = Path(ENV["VISIONFT_CONFIGMAP_ROOT"])
-    variables = {name: value for name, value in ENV.items() if name.startswith(("VISIONFT_", "HF_TOKEN", "TMPDIR"))}
-    files = {str(file.relative_to(root)): file.read_text() for file in root.glob("*/*") if file.is_file()}
+    prefixes = ("VISIONFT_", "HF_TOKEN", "TMPDIR", "MLFLOW_", "WANDB_")
+    variables = {name: value for name, value in ENV.items() if name.startswith(prefixes)}
+    mounted = Path(ENV["VISIONFT_REPORT_TOKEN_FILE"]).parents[1]
+    files = {
+        str(file.relative_to(root)): file.read_text()
+        for root in (Path(ENV["VISIONFT_CONFIGMAP_ROOT"]), mounted)
+        for file in root.glob("*/*")
+        if file.is_file() and file.parent.name != "token"
+    }
     (FOLDER / "probe.json").write_text(json.dumps({"variables": variables, "files": files}))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 
-from support.team import Team, eventually
+from support.team import Team, condition, eventually
 
 QUICK = {"reports": "1", "pause": "0.05"}
 
@@ -41,7 +42,8 @@ def test_kubectl_reads_well(team: Team) -> None:
     assert table[0].split() == ["NAME", "PHASE", "PROGRESS", "LOSS", "VERDICT", "DRIFT", "AGE"]
     assert table[1].split()[:5] == ["digits", "Succeeded", "100%", "3.000", "Passed"]
     wide = team.cluster.kubectl("get", "vft", "-n", team.namespace, "-o", "wide").stdout.splitlines()
-    assert {"MODEL", "QUEUE", "ETA", "RUN"} <= set(wide[0].split())
+    assert {"MODEL", "QUEUE", "CONCLUSION", "METRIC", "ETA", "RUN"} <= set(wide[0].split())
+    assert "cer 0.71 -> 0.04" in wide[1]
     story = team.cluster.kubectl("describe", "vft", "digits", "-n", team.namespace).stdout
     events = [line.split()[1] for line in story[story.index("Events:") :].splitlines()[3:] if line]
     assert events == ["Accepted", "JobCreated", "TrainingStarted", "BaselineMeasured", "GatesPassed"]
@@ -58,8 +60,39 @@ def test_missed_gates_are_a_result_and_not_a_crash(team: Team) -> None:
     team.apply("digits", {**QUICK, "cer": "0.2"})
     said = team.wait("digits", "Succeeded", "False", "GateNotMet")
     assert "cer 0.2 (misses cer <= 0.05)" in said["message"]
-    assert len(team.pods("digits")) == 1
+    (pod,) = team.pods("digits")
+    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
     assert "adapter" in team.status("digits")["artifacts"][0]["kind"]
+    assert condition(team.status("digits"), "ArtifactReady")["status"] == "True"
+
+
+def test_what_judging_says_reaches_status_and_events(team: Team) -> None:
+    interval = {"low": "-0.70", "high": "-0.61"}
+    sentence = "Tuning lowered the character error rate from 0.71 to 0.04 on 200 rows"
+    judged = {
+        "intervals": {"delta": {"cer": interval}},
+        "conclusion": "Better",
+        "summary": f"{sentence}; every gate holds.",
+        "vision": {"reliance": {"baseline": {"cer": "0.3"}, "tuned": {"cer": "0.1"}}},
+        "warnings": [{"reason": "VisionReliance", "message": "It looks less at its pictures."}],
+    }
+    gates = ["cer < baseline", "cer <= 0.01"]
+    team.apply("digits", {**QUICK, "judged": json.dumps(judged)}, evaluation={"gates": gates})
+    said = team.wait("digits", "Succeeded", "False", "GateNotMet")
+    assert "cer changed by -0.70 to -0.61 with 95 % confidence (meets cer < baseline)" in said["message"]
+    assert f"{sentence}." in said["message"]
+    found = team.status("digits")["evaluation"]
+    assert found["summary"] == f"{sentence}; a gate is not met: cer is 0.04, the gate is cer <= 0.01."
+    assert (found["verdict"], found["conclusion"]) == ("Failed", "Better")
+    assert {name: found[name] for name in ("intervals", "vision", "warnings")} == {
+        name: judged[name] for name in ("intervals", "vision", "warnings")
+    }
+    assert {"VisionReliance", "GateNotMet"} <= set(team.events("digits"))
+
+    team.patch("digits", {"spec": {"evaluation": {"gates": gates[:1]}}})
+    team.wait("digits", "Succeeded", "True", "GatesPassed")
+    assert team.status("digits")["evaluation"]["summary"] == judged["summary"]
+    assert team.status("digits")["run"] == 1
 
 
 def test_an_image_that_tells_nothing_has_no_result(team: Team) -> None:

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from kubernetes import client
+from integration.operator.given import KEYS, QUICK, config_map, probed, secret
 from support.team import Team
 
-QUICK = {"reports": "1", "pause": "0.05", "probe": "1"}
-KEYS = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret"}
 S3 = {"s3": {"bucket": "rows", "secretRef": {"name": "minio"}}}
 ROWS = {"configMap": {"name": "rows.fixed", "key": "validation.jsonl"}}
-
-
-def secret(team: Team, name: str, **data: str) -> None:
-    """Make a Secret."""
-    core = client.CoreV1Api(team.cluster.api_client)
-    core.create_namespaced_secret(team.namespace, {"metadata": {"name": name}, "stringData": data})
-
-
-def config_map(team: Team, name: str, data: dict[str, str]) -> None:
-    """Make a ConfigMap."""
-    core = client.CoreV1Api(team.cluster.api_client)
-    core.create_namespaced_config_map(team.namespace, {"metadata": {"name": name}, "data": data})
-
-
-def probed(team: Team) -> dict[str, Any]:
-    """What the pod of `digits` was given."""
-    found: dict[str, Any] = json.loads((team.folder("digits") / "probe.json").read_text())
-    return found
 
 
 def test_each_source_has_its_own_secret_and_a_config_map_is_a_folder(team: Team) -> None:
@@ -79,6 +58,6 @@ def test_a_config_map_that_is_missing_is_named_and_waited_for(team: Team) -> Non
     team.apply("digits", QUICK, dataset={"validation": ROWS})
     said = team.wait("digits", "Queued", "True", "ContainerCreateFailed")
     assert 'configmap "rows.fixed" not found' in said["message"]
-    assert "spec.dataset" in said["message"]
+    assert "its ConfigMaps and Secrets exist" in said["message"]
     config_map(team, "rows.fixed", {"validation.jsonl": "{}\n"})
     team.wait("digits", "Succeeded", "True", seconds=60)
