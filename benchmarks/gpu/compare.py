@@ -36,6 +36,8 @@ class Comparison:
     shown: int | None
     """What nvidia-smi showed; None where other processes used the GPU, too."""
     needs: memory.Needs
+    how: str
+    """What is not as in most records."""
 
     @property
     def error(self) -> float:
@@ -55,7 +57,7 @@ def comparisons(results: list[Path]) -> list[Comparison]:
 
 def compare(record: dict[str, Any]) -> Comparison:
     setting = record["setting"]
-    described = describe(record["model"], setting["vision"], setting["quantization"])
+    described = describe(record["model"], setting["vision"], setting["quantization"], setting.get("method", "lora"))
     rows = [sizes.RowSize(**row) for row in record["rows"]]
     batch = sizes.worst_batch(rows, setting["batch"])
     return Comparison(
@@ -64,16 +66,30 @@ def compare(record: dict[str, Any]) -> Comparison:
         record["seconds_per_step"],
         record["peak_allocated_bytes"],
         record["driver_used_bytes"],
-        memory.needs(described, batch, checkpointing=setting["checkpointing"]),
+        memory.needs(
+            described,
+            batch,
+            checkpointing=setting["checkpointing"],
+            processes=record.get("processes", 1),
+            sharded=record.get("sharding") == "fsdp",
+        ),
+        _how(record),
     )
 
 
+def _how(record: dict[str, Any]) -> str:
+    setting = record["setting"]
+    quantization = "" if setting["quantization"] == "nf4" else ", 16-bit"
+    method = ", full" if setting.get("method") == "full" else ""
+    return quantization + method + (f", fsdp over {record['processes']}" if record.get("processes") else "")
+
+
 @cache
-def describe(name: str, vision: bool, quantization: str) -> memory.Model:
+def describe(name: str, vision: bool, quantization: str, method: str) -> memory.Model:
     """The adapted model of one shape, read from its configuration."""
     with tempfile.TemporaryDirectory() as folder:
         shapes.write(name, Path(folder), weights=False)
-        document = manifest(vision, quantization, Path(folder) / "manifest.json")
+        document = manifest(vision, quantization, method, Path(folder) / "manifest.json")
         config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         family = find_family(config)
         assert family is not None
@@ -82,15 +98,18 @@ def describe(name: str, vision: bool, quantization: str) -> memory.Model:
     return memory.describe(model, family, document.training.optimizer)
 
 
-def manifest(vision: bool, quantization: str, file: Path) -> Any:
+def manifest(vision: bool, quantization: str, method: str, file: Path) -> Any:
     """What decides about memory in the manifests of `memory.py`."""
     claim = {"pvc": {"claimName": "bench", "path": "out"}}
-    spec = {
+    spec: dict[str, Any] = {
         "model": {"uri": "pvc://bench/model", "quantization": quantization},
         "dataset": {"train": {"pvc": {"claimName": "bench", "path": "train.jsonl"}}},
-        "adapter": {"rank": 16, "vision": vision, "projector": vision},
+        "adapter": {"vision": vision, "projector": vision},
         "output": claim,
     }
+    if method == "full":
+        spec["adapter"] |= {"method": method}
+        spec["output"] |= {"adapter": False, "merged": True}
     document = {"apiVersion": "visionft.dev/v1alpha1", "kind": "VisionFineTune", "metadata": {"name": "bench"}}
     file.write_text(json.dumps(document | {"spec": spec}), encoding="utf-8")
     return load_run_file(file).spec
@@ -105,9 +124,8 @@ def main() -> None:
         setting = case.setting
         shown = "" if case.shown is None else f"{case.shown / GIB:.2f}"
         error_shown = "" if case.error_shown is None else f"{case.error_shown:+.1%}"
-        quantization = "" if setting["quantization"] == "nf4" else f" {setting['quantization']}"
         print(
-            f"| {case.name}{quantization} | {setting['side']} | {setting['batch']} "
+            f"| {case.name}{case.how} | {setting['side']} | {setting['batch']} "
             f"| {'tuned' if setting['vision'] else 'frozen'} | {'yes' if setting['checkpointing'] else 'no'} "
             f"| {case.seconds:.2f} | {case.measured / GIB:.2f} | {shown} "
             f"| {case.needs.allocated / GIB:.2f} | {case.error:+.1%} | {error_shown} |"

@@ -15,6 +15,7 @@ import argparse
 import dataclasses
 import gc
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -36,6 +37,7 @@ from visionft_trainer.estimate import memory, sizes
 from visionft_trainer.estimate.reading import blocks_of
 from visionft_trainer.model import adapt, load
 from visionft_trainer.prepare import preprocess
+from visionft_trainer.processes.distributed import Team
 from visionft_trainer.reporting.progress import Progress, Snapshot
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
@@ -44,6 +46,7 @@ from visionft_trainer.training import train
 from visionft_trainer.training.batching import Batching
 
 ROWS = 16
+ALONE = Team()
 
 
 class Stopwatch:
@@ -103,12 +106,13 @@ class Setting:
     vision: bool
     checkpointing: bool
     quantization: str = "nf4"
+    method: str = "lora"
     steps: ClassVar[int] = 4
 
     @classmethod
     def parse(cls, text: str) -> Setting:
         side, batch, vision, kept, *rest = text.split(",")
-        return cls(int(side), int(batch), vision == "vision", kept == "checkpointing", rest[0] if rest else "nf4")
+        return cls(int(side), int(batch), vision == "vision", kept == "checkpointing", *rest)
 
 
 def main() -> None:
@@ -161,12 +165,14 @@ def manifest(work: Path, setting: Setting) -> Any:
             "train": {"pvc": {"claimName": "bench", "path": f"pages-{setting.side}/train.jsonl"}},
             "limits": {"maxTokens": 16384},
         },
-        "adapter": {"rank": 16, "vision": setting.vision, "projector": setting.vision},
+        "adapter": {"method": setting.method, "vision": setting.vision, "projector": setting.vision}
+        | ({"rank": 16} if setting.method == "lora" else {}),
         "training": {"maxSteps": setting.steps, "batchSize": setting.batch, "checkpoints": {"every": 100_000}},
-        "output": {"pvc": {"claimName": "bench", "path": "out"}, "merged": False},
+        "output": {"pvc": {"claimName": "bench", "path": "out"}}
+        | ({"merged": False} if setting.method == "lora" else {"merged": True, "adapter": False}),
         "resources": {"gpus": int(torch.cuda.is_available())},
     }
-    file = work / "manifest.json"
+    file = work / f"manifest-{os.getpid()}.json"
     document = {"apiVersion": "visionft.dev/v1alpha1", "kind": "VisionFineTune", "metadata": {"name": "bench"}}
     file.write_text(json.dumps(document | {"spec": spec}), encoding="utf-8")
     return load_run_file(file).spec
@@ -200,13 +206,15 @@ def ready(work: Path, setting: Setting, scratch: Any, tiny: bool) -> Ready:
     return Ready(spec, files, processor, rows)
 
 
-def run_steps(tuned: Any, made: Ready, work: Path, setting: Setting, watch: Stopwatch) -> None:
+def run_steps(tuned: Any, made: Ready, work: Path, setting: Setting, watch: Stopwatch, team: Team = ALONE) -> None:
     """Train `Setting.steps` steps of one micro-batch each."""
     batching = Batching(setting.batch, 1, setting.checkpointing)
     family = made.files.family
     progress = Progress([watch])
     try:
-        train.train(tuned, made.spec, made.rows, None, made.processor, family, work / "out", progress, batching)
+        train.train(
+            tuned, made.spec, made.rows, None, made.processor, family, work / "out", progress, batching, team=team
+        )
     finally:
         shutil.rmtree(work / "out", ignore_errors=True)
 

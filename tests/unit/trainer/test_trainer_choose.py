@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from visionft_api.spec import TrainingSpec
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.estimate.activations import Head
 from visionft_trainer.estimate.choose import choose, on_cpu, sentence
 from visionft_trainer.estimate.layers import Attention, Block, Linear, Mlp, Tower
-from visionft_trainer.estimate.memory import Model
+from visionft_trainer.estimate.memory import Model, needs
 from visionft_trainer.estimate.sizes import RowSize, packed, worst_batch
 from visionft_trainer.estimate.tensors import Shareable, Tensors
 from visionft_trainer.training.batching import Batching
@@ -35,6 +37,12 @@ MODEL = Model(
     tower=Tower(),
     shareable=Shareable(weights=5 * GIB, largest=5 * GIB // 32),
 )
+LARGE = replace(
+    MODEL,
+    tensors=Tensors(weights=2 * GIB, adapter=4 * GIB, gradients=4 * GIB, optimizer=8 * GIB, paged=False),
+    shareable=Shareable(weights=GIB, trained=4 * GIB, optimizer=8 * GIB, largest=GIB // 8, largest_trained=GIB // 8),
+)
+"""Whole it takes 18 GiB, on each of four GPUs a third of that."""
 ROWS = [RowSize(tokens=1500, answers=300, patches=0, images=0, pictures=0)] * 8
 
 
@@ -103,3 +111,49 @@ def test_the_worst_batch_holds_the_largest_rows_of_each_kind() -> None:
 def test_a_pack_is_as_full_of_pictures_as_its_rows() -> None:
     (pack,) = packed([RowSize(100, 10, 50, 1, 500), RowSize(60, 40, 0, 0, 0)], 1000)
     assert (pack.tokens, pack.patches, pack.images) == (1000, 500, 10)
+
+
+def test_auto_shares_the_model_out_only_where_the_whole_of_it_fits_nowhere() -> None:
+    for memory, processes, sharded, fits in (
+        (24, 2, False, True),
+        (10, 2, False, False),
+        (10, 4, True, True),
+        (10, 1, False, False),
+    ):
+        choice = choose(training(batchSize=1), LARGE if memory == 10 else MODEL, ROWS, memory * GIB, processes)
+        assert (choice.batching.sharded, choice.fits) == (sharded or (memory, processes) == (10, 2), fits)
+
+
+def test_a_model_that_is_shared_out_is_told_with_both_figures() -> None:
+    fitting = choose(training(batchSize=1), LARGE, ROWS, 10 * GIB, processes=4)
+    said = sentence(fitting, 10 * GIB)
+    assert said.startswith("spec.training.sharding: auto is fsdp here. With the whole model on each GPU")
+    assert "shared out among 4 GPUs (fsdp)" in said
+    neither = choose(training(batchSize=1), LARGE, ROWS, 5 * GIB, processes=4)
+    said = sentence(neither, 5 * GIB)
+    assert said.count("of the GPU's 5Gi") == 2
+    assert "with the whole model on each GPU and about" in said
+    assert "(fsdp), which may not suffice" in said
+
+
+def test_sharding_that_is_said_or_impossible_is_not_chosen() -> None:
+    for fields, shardable, sharded in (
+        ({"sharding": "ddp"}, True, False),
+        ({"sharding": "fsdp"}, True, True),
+        ({}, False, False),
+    ):
+        choice = choose(training(batchSize=1, **fields), LARGE, ROWS, 10 * GIB, 4, shardable)
+        assert choice.batching.sharded is sharded
+
+
+def test_a_share_of_the_layers_and_two_of_them_whole_lie_on_each_gpu() -> None:
+    batch = worst_batch(ROWS, 1)
+    whole, shared = (needs(LARGE, batch, checkpointing=True, processes=4, sharded=way) for way in (False, True))
+    part = LARGE.shareable
+    assert shared.weights == LARGE.tensors.weights - part.weights * 3 // 4
+    assert shared.gradients == LARGE.tensors.gradients - part.trained * 3 // 4
+    assert shared.optimizer == LARGE.tensors.optimizer - part.optimizer * 3 // 4
+    assert shared.gathered == 2 * part.largest + 2 * part.largest_trained
+    assert (shared.exchange, whole.gathered) == (0, 0)
+    assert shared.activations == whole.activations
+    assert shared.allocated >= LARGE.tensors.weights + LARGE.tensors.adapter  # as it is loaded

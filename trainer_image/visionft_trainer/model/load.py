@@ -29,11 +29,21 @@ def choose_device(spec: VisionFineTuneSpec, settings: Settings) -> torch.device:
     return torch.device("cuda", 0)
 
 
+BFLOAT16_SINCE = (8, 0)
+"""CUDA's compute capability from which a GPU computes in bfloat16 (Ampere). torch's own `is_bf16_supported` is true of
+older ones, too, which imitate it in software."""
+
+
 def choose_dtype(device: torch.device) -> torch.dtype:
-    """float32 on CPU; bfloat16 on a GPU that has it, else float16."""
-    if device.type == "cpu":
+    """What `device` computes in: see `dtype_of`."""
+    return dtype_of(torch.cuda.get_device_capability(device) if device.type == "cuda" else None)
+
+
+def dtype_of(capability: tuple[int, int] | None) -> torch.dtype:
+    """float32 on CPU (None); on a GPU of this compute capability bfloat16 where it has it, else float16."""
+    if capability is None:
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if capability >= BFLOAT16_SINCE else torch.float16
 
 
 def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:

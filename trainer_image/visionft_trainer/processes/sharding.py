@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_trainer.errors import BadConfigError
 from visionft_trainer.families import Family
+from visionft_trainer.model import load
 from visionft_trainer.processes.distributed import Team
 from visionft_trainer.training import weights
 
@@ -43,12 +45,22 @@ def obstacle(spec: VisionFineTuneSpec) -> str | None:
 
 
 def shard(model: Any, family: Family, team: Team) -> None:
-    """Share the language layers of `model` out among the processes of `team`, in place."""
+    """Share the language layers of `model` out among the processes of `team`, in place.
+
+    Raises:
+        BadConfigError: full fine-tuning on GPUs without bfloat16, whose scaled losses torch cannot share out.
+    """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     base: nn.Module = model.get_base_model() if hasattr(model, "peft_config") else model
-    mesh = init_device_mesh(next(model.parameters()).device.type, (team.size,))
+    device = next(model.parameters()).device
+    if base is model and load.choose_dtype(device) is torch.float16:
+        raise BadConfigError(
+            "spec.adapter.method: full; with sharding fsdp it needs GPUs that have bfloat16, and these compute in "
+            "float16. Set spec.adapter.method to lora, or spec.training.sharding to ddp."
+        )
+    mesh = init_device_mesh(device.type, (team.size,))
     adapter = {parameter for parameter in model.parameters() if parameter.requires_grad and base is not model}
     names = language_layers(base, family)
     for name in names:

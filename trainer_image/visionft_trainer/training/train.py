@@ -18,6 +18,7 @@ from trl.trainer.sft_config import SFTConfig
 from visionft_api.spec import TrainingSpec, VisionFineTuneSpec
 
 from visionft_trainer.families import Family
+from visionft_trainer.model import load
 from visionft_trainer.prepare.collate import Collator
 from visionft_trainer.prepare.preprocess import Prepared
 from visionft_trainer.processes.distributed import Team
@@ -172,8 +173,7 @@ def arguments(
 ) -> SFTConfig:
     """TRL's settings for `spec`. To the library a batch is the whole share of a step: see `step_trainer`."""
     training = spec.training
-    on_gpu = device.type == "cuda"
-    bf16 = on_gpu and torch.cuda.is_bf16_supported()
+    dtype = load.choose_dtype(device)
     schedule = optimizers.schedule(training, total)
     return SFTConfig(
         output_dir=str(folder),
@@ -188,9 +188,9 @@ def arguments(
         max_grad_norm=float(training.max_grad_norm),
         seed=training.seed,
         data_seed=training.seed,
-        bf16=bf16,
-        fp16=on_gpu and not bf16,
-        use_cpu=not on_gpu,
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        use_cpu=device.type == "cpu",
         activation_checkpointing=batching.gradient_checkpointing,
         eval_strategy="steps" if measure and spec.evaluation.every else "no",
         eval_steps=spec.evaluation.every,
