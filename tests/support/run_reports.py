@@ -296,3 +296,54 @@ def report(**changes: Any) -> tuple[RunReport, dict[str, bytes]]:
         "manifest": {"model": {"uri": "pvc://digits/model"}, "training": {"learningRate": "5e-3"}},
     }
     return RunReport(**(values | changes)), pictures
+
+
+def hostile_report(text: str) -> tuple[RunReport, dict[str, bytes]]:
+    """`text` in every place that somebody else can write to."""
+    shown, kept = samples(3)
+    chosen = [
+        sample.model_copy(
+            update={
+                "file": text,
+                "prompt": f"{text}{place}",
+                "reference": text,
+                "references": [text, "other"],
+                "baseline": f"{text} or so",
+                "tuned": f"no {text}",
+                "tuned_scores": {text: 0.5},
+            }
+        )
+        for place, sample in enumerate(shown.chosen)
+    ]
+    known = data()
+    judged = judgement()
+    other = judged.alternatives[0].model_copy(update={"name": text, "prompt": text})
+    dropped = known.train.dropped_rows[0].model_copy(update={"file": text, "reason": text})
+    top = known.train.answers.top[0].model_copy(update={"answer": text, "rows": 5})
+    train = known.train.model_copy(
+        update={
+            "source": text,
+            "dropped": {text: 2},
+            "dropped_rows": [dropped],
+            "answers": known.train.answers.model_copy(update={"top": [top]}),
+        }
+    )
+    return report(
+        name=text,
+        namespace=text,
+        gates=[GateLine(gate=text, holds=False, detail=text)],
+        judgement=judged.model_copy(
+            update={"summary": text, "alternatives": [other], "warnings": [Warn(reason=text, message=text)]}
+        ),
+        notes=[text],
+        data=known.model_copy(update={"train": train}),
+        samples=shown.model_copy(update={"chosen": chosen}),
+        cost=Cost(device=text),
+        provenance=Provenance(
+            model=text,
+            resolved=Resolved(model_revision=text[:200], dataset_digest="d"),
+            packages={text: text},
+            artifacts=[Artifact(kind="adapter", uri=text)],
+        ),
+        manifest={"model": {"name": text}},
+    )[0], kept

@@ -21,6 +21,7 @@ ZOOM_BELOW = 0.25  # of the largest value: figures that lie closer together get 
 SMALL_STEP = 1e-4  # between ticks; below, they are written with an exponent
 ROW_HEIGHT = 44  # pixels
 AXIS_HEIGHT = 26
+LABEL_CHARACTERS = 36  # of a line; they must fit a telephone beside the figure
 DRAWN_POINTS = 400  # of a curve
 SMOOTHED_OVER = 25  # a smoothed curve is a running mean over this part of the points
 PLOT = 1000  # units of a plot's inner coordinates
@@ -119,7 +120,7 @@ def dot_chart(title: str, lines: Sequence[Line], *, lower_is_better: bool) -> Do
     axis = axis_for(ends)
     whiskers = tuple(
         Whisker(
-            line.label,
+            _clipped(line.label),
             figures.number(line.figure.value),
             line.mark,
             index * ROW_HEIGHT + 30,
@@ -235,6 +236,10 @@ def thin(points: Points) -> Points:
     stride = -(-len(points) // DRAWN_POINTS) or 1
     thinned = list(points[::stride])
     return thinned if not points or thinned[-1] == points[-1] else [*thinned, points[-1]]
+
+
+def _clipped(label: str) -> str:
+    return label if len(label) <= LABEL_CHARACTERS else f"{label[: LABEL_CHARACTERS - 1]}…"
 
 
 def _path(points: Points, steps: Axis, values: Axis) -> str:

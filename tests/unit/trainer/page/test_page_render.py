@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from support.markup import Element, read_html
-from support.run_reports import METRICS, data, judgement, measured, report, samples
-from visionft_api.status import Artifact, Resolved
-from visionft_trainer.evaluation.judgement import Figure, Judgement, Warn
+from support.run_reports import METRICS, data, hostile_report, judgement, measured, report, samples
+from visionft_api.status import Resolved
+from visionft_trainer.evaluation.judgement import Figure, Judgement
 from visionft_trainer.page import pictures, stage
-from visionft_trainer.page.model import Cost, GateLine, Provenance, RunReport, Sample, SamplePicture, Samples
+from visionft_trainer.page.model import GateLine, Provenance, RunReport, Sample, SamplePicture, Samples
 from visionft_trainer.page.render import render
 
 HOSTILE = "<script>alert(1)</script>\"><img src=http://evil.example/x onerror=alert(2)>'{{ 7 * 7 }}</style></title>&lt;"
@@ -208,57 +208,6 @@ def test_a_picture_that_is_gone_is_said() -> None:
 
 
 # --- what somebody else wrote ---
-
-
-def hostile_report(text: str) -> tuple[RunReport, dict[str, bytes]]:
-    """`text` in every place that somebody else can write to."""
-    shown, kept = samples(3)
-    chosen = [
-        sample.model_copy(
-            update={
-                "file": text,
-                "prompt": f"{text}{place}",
-                "reference": text,
-                "references": [text, "other"],
-                "baseline": f"{text} or so",
-                "tuned": f"no {text}",
-                "tuned_scores": {text: 0.5},
-            }
-        )
-        for place, sample in enumerate(shown.chosen)
-    ]
-    known = data()
-    judged = judgement()
-    other = judged.alternatives[0].model_copy(update={"name": text, "prompt": text})
-    dropped = known.train.dropped_rows[0].model_copy(update={"file": text, "reason": text})
-    top = known.train.answers.top[0].model_copy(update={"answer": text, "rows": 5})
-    train = known.train.model_copy(
-        update={
-            "source": text,
-            "dropped": {text: 2},
-            "dropped_rows": [dropped],
-            "answers": known.train.answers.model_copy(update={"top": [top]}),
-        }
-    )
-    return report(
-        name=text,
-        namespace=text,
-        gates=[GateLine(gate=text, holds=False, detail=text)],
-        judgement=judged.model_copy(
-            update={"summary": text, "alternatives": [other], "warnings": [Warn(reason=text, message=text)]}
-        ),
-        notes=[text],
-        data=known.model_copy(update={"train": train}),
-        samples=shown.model_copy(update={"chosen": chosen}),
-        cost=Cost(device=text),
-        provenance=Provenance(
-            model=text,
-            resolved=Resolved(model_revision=text[:200], dataset_digest="d"),
-            packages={text: text},
-            artifacts=[Artifact(kind="adapter", uri=text)],
-        ),
-        manifest={"model": {"name": text}},
-    )[0], kept
 
 
 def test_nothing_that_somebody_wrote_becomes_an_element() -> None:
