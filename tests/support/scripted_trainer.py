@@ -14,7 +14,7 @@ termination message, SIGTERM.
     SCRIPT_SILENT     "1": no termination message and no report
     SCRIPT_DATA       what the check of the data has found, as JSON: goes into reports and the termination message
     SCRIPT_ESTIMATE   what the run is expected to need, as JSON: likewise
-    SCRIPT_PROBE      "1": leave in `probe.json` the variables that the operator sets, and the files below the folders of
+    SCRIPT_PROBE      "1": leave in `probe.json` the variables that the operator sets, and the files of
                       ConfigMaps and of Secrets
 
 A check has its own settings, with the same meaning: SCRIPT_CHECK_HOLD (until `release-check` is there),

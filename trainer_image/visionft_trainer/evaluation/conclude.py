@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from visionft_api.decimals import short_decimal
 from visionft_api.gates import Gate
 from visionft_api.status import Conclusion
+from visionft_api.verdict_text import with_gates
 
 from visionft_trainer.evaluation.judgement import Alternative, Figure, Judgement
 from visionft_trainer.evaluation.metrics import METRICS, Metric
@@ -67,12 +69,12 @@ def sentence(judgement: Judgement) -> str:
     after = judgement.tuned.figures[name]
     if judgement.baseline is None:
         told = (
-            f"The tuned model's {spoken(metric)} is {_number(after.value)} (95 % interval: {_number(after.low)} to "
-            f"{_number(after.high)}) on {_rows(judgement)}; the base model was not measured"
+            f"The tuned model's {spoken(metric)} is {_surely(after)} on "
+            f"{_rows(judgement)}; the base model was not measured"
         )
     else:
         told = _change(judgement, metric, judgement.baseline.figures[name], after)
-    return f"{told}; {_gates(judgement)}." if judgement.verdict in ("Passed", "Failed") else f"{told}."
+    return with_gates(f"{told}.", judgement.failed_gates) if judgement.verdict in ("Passed", "Failed") else f"{told}."
 
 
 def before_training(judgement: Judgement) -> str:
@@ -81,10 +83,7 @@ def before_training(judgement: Judgement) -> str:
         return ""
     name = judgement.metrics[0]
     figure = judgement.baseline.figures[name]
-    return (
-        f"The base model's {spoken(METRICS[name])} is {_number(figure.value)} (95 % interval: {_number(figure.low)} to "
-        f"{_number(figure.high)}) on {_rows(judgement)}."
-    )
+    return f"The base model's {spoken(METRICS[name])} is {_surely(figure)} on {_rows(judgement)}."
 
 
 def spoken(metric: Metric) -> str:
@@ -95,7 +94,7 @@ def spoken(metric: Metric) -> str:
 
 def _change(judgement: Judgement, metric: Metric, before: Figure, after: Figure) -> str:
     delta = judgement.delta[metric.name]
-    figures = f"the {spoken(metric)} from {_number(before.value)} to {_number(after.value)}"
+    figures = f"the {spoken(metric)} from {short_decimal(before.value)} to {short_decimal(after.value)}"
     bounds = f"(95 % interval of the change: {_signed(delta.low)} to {_signed(delta.high)}) on {_rows(judgement)}"
     verb = "lowered" if delta.value < 0 else "raised"
     match judgement.conclusion:
@@ -106,7 +105,7 @@ def _change(judgement: Judgement, metric: Metric, before: Figure, after: Figure)
         case "PromptSuffices":
             way = sufficing(judgement)
             assert way is not None
-            value = _number(way.measured.figures[metric.name].value)
+            value = short_decimal(way.measured.figures[metric.name].value)
             return f"Tuning {verb} {figures} {bounds}, but {_named(way)} does as well without training ({value})"
         case _:
             return f"No difference can be shown: {figures} {bounds}"
@@ -122,17 +121,10 @@ def _rows(judgement: Judgement) -> str:
     return f"{rows}, which are too few to be sure of the interval" if count < FEW_ROWS else rows
 
 
-def _gates(judgement: Judgement) -> str:
-    if judgement.verdict == "Passed":
-        return "every gate holds"
-    missed = judgement.failed_gates
-    return f"{'a gate is' if len(missed) == 1 else f'{len(missed)} gates are'} not met: {'; '.join(missed)}"
-
-
-def _number(value: float) -> str:
-    """Two decimals; more where these would hide what there is."""
-    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
+def _surely(figure: Figure) -> str:
+    bounds = f"95 % interval: {short_decimal(figure.low)} to {short_decimal(figure.high)}"
+    return f"{short_decimal(figure.value)} ({bounds})"
 
 
 def _signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{_number(value)}"
+    return f"{'+' if value > 0 else ''}{short_decimal(value)}"

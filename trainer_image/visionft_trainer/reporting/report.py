@@ -15,7 +15,7 @@ from visionft_api.decimals import format_decimal
 from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
 from visionft_api.quantities import format_size
 from visionft_api.report import Report, ReportEnvelope
-from visionft_api.status import Artifact, DataSummary, Evaluation, Progress, Resolved, Stage
+from visionft_api.status import Artifact, DataSummary, Evaluation, Progress, Resolved, Stage, Verdict
 from visionft_api.termination import TerminationMessage, encode
 from visionft_api.timestamps import Timestamp
 
@@ -24,6 +24,11 @@ from visionft_trainer.reporting.progress import Snapshot
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.folder import RunFolder
 
+REASONS: dict[Verdict, Reason] = {
+    "Passed": Reason.GATES_PASSED,
+    "Failed": Reason.GATE_NOT_MET,
+    "NoGates": Reason.COMPLETED,
+}
 RESULT_KIND: Final = "TrainingResult"
 CURVE_POINTS = 1000  # of the loss curve in result.json; longer trainings are thinned evenly
 
@@ -106,15 +111,13 @@ def curve_of(history: Sequence[dict[str, Any]]) -> list[CurvePoint]:
 
 
 def success_message(result: Result) -> TerminationMessage:
-    """The last word of a run that came to its end; a failed gate is a result too."""
+    """The last word of a run that came to its end, with the verdict's sentence; a failed gate is a result too."""
     verdict = result.evaluation.verdict if result.evaluation else None
-    if verdict == "Failed":
-        reason = Reason.GATE_NOT_MET
-        missed = "; ".join(result.failed_gates)
-        text = f"The run is complete, but {missed}. Train longer or on more rows, or change the gate."
-    else:
-        reason = Reason.GATES_PASSED if verdict == "Passed" else Reason.COMPLETED
-        text = "The run is complete" + (" and every gate holds." if verdict == "Passed" else ".")
+    summary = result.evaluation.summary if result.evaluation else None
+    reason = REASONS[verdict] if verdict else Reason.COMPLETED
+    text = f"The run is complete. {summary}" if summary else "The run is complete."
+    if reason == Reason.GATE_NOT_MET:
+        text += " Train longer or on more rows, or change the gate."
     return TerminationMessage(
         run=result.run,
         exit_code=ExitCode.SUCCESS,
