@@ -36,20 +36,19 @@ class RemoteCode:
     """The family that needs no such code, for errors: "use ..."."""
 
 
-def refuse_pixel_bounds(name: str, sizes: str, min_pixels: int | None, max_pixels: int | None) -> None:
-    """For families whose pictures have fixed sizes. Raises `BadConfigError` when a bound is set."""
-    for field, value in (("minPixels", min_pixels), ("maxPixels", max_pixels)):
-        if value is not None:
-            raise BadConfigError(
-                f"spec.dataset.image.{field}: {value}; {name} works on {sizes}, which cannot be bounded. Remove it."
-            )
-
-
 def too_narrow(width: int, height: int, ratio: int) -> str | None:
     """Why a picture whose sides differ by more than `ratio` times cannot be encoded; None for the others."""
     if max(width, height) > ratio * min(width, height):
         return f"{width} x {height} pixels is narrower than 1:{ratio}; cut or pad the picture"
     return None
+
+
+def filled_up(tensors: Sequence[torch.Tensor], value: float = 0.0) -> list[torch.Tensor]:
+    """Tensors `[N, C, ...]` with as many crops C as the one that has most; added ones hold `value`."""
+    from torch.nn.functional import pad
+
+    most = max((tensor.shape[1] for tensor in tensors), default=0)
+    return [pad(tensor, (0, 0) * (tensor.dim() - 2) + (0, most - tensor.shape[1]), value=value) for tensor in tensors]
 
 
 def layers_beyond(stack: str, layers: int, taken: int) -> str | None:
@@ -75,7 +74,12 @@ class Family(ABC):
     encoder_modules: tuple[str, ...]
     """Modules that make up the vision encoder without the projector; they need no graph while they are frozen."""
     image_tensors: tuple[str, ...]
-    """Outputs of the image processor that the model takes, joined along the first dimension in a batch."""
+    """Outputs of the image processor that the model takes, joined along the first dimension in a batch; empty: all."""
+    fixed_sizes: str
+    """What its pictures are brought to, for the error where the manifest would bound their pixels; families whose
+    pictures can be bounded have `bound_pixels` instead."""
+    max_aspect_ratio: int | None = None
+    """How many times longer than the other one side of a picture may be; None: as many as one likes."""
     hub_names: tuple[str, ...] = ()
     """Checkpoints of the hub that are of this family, for the documentation."""
     packs: bool = False
@@ -108,13 +112,22 @@ class Family(ABC):
 
         return AutoModelForImageTextToText
 
-    @abstractmethod
     def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """Make the processor scale pictures into these bounds; None keeps the model's own."""
+        """Make the processor scale pictures into these bounds; None keeps the model's own.
 
-    @abstractmethod
+        Raises:
+            BadConfigError: the family's pictures cannot be bounded so.
+        """
+        for field, value in (("minPixels", min_pixels), ("maxPixels", max_pixels)):
+            if value is not None:
+                raise BadConfigError(
+                    f"spec.dataset.image.{field}: {value}; {self.name} works on {self.fixed_sizes}, which cannot be "
+                    "bounded. Remove it."
+                )
+
     def fits(self, width: int, height: int) -> str | None:
         """Why a picture of this size cannot be encoded, or None when it can."""
+        return None if self.max_aspect_ratio is None else too_narrow(width, height, self.max_aspect_ratio)
 
     def prepare_model(self, model: Any) -> None:  # noqa: B027 - most families have nothing to mend
         """Mend what would make a row's result depend on the rows beside it; each row alone stays as it is."""
@@ -123,9 +136,9 @@ class Family(ABC):
         """What a weight of an adapter is called in its file, where PEFT would not find it by its own name."""
         return name
 
-    @abstractmethod
     def placeholder_id(self, processor: Any) -> int:
         """The token that the chat template writes once for each picture."""
+        return int(processor.image_token_id)
 
     def feature_id(self, processor: Any) -> int:
         """The token in whose places a picture's features stand."""
@@ -156,8 +169,13 @@ class Family(ABC):
         """A batch's picture tensors from those of its rows, in order; a row without pictures is an empty mapping."""
         import torch
 
-        rows = [images for images in rows if images]
-        return {name: torch.cat([images[name] for images in rows]) for name in self.image_tensors if rows}
+        names = self.image_tensors or dict.fromkeys(name for images in rows for name in images)
+        found = {name: [images[name] for images in rows if name in images] for name in names}
+        return {name: torch.cat(self.levelled(name, tensors)) for name, tensors in found.items() if tensors}
+
+    def levelled(self, name: str, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The rows' tensors of one name, filled up so that they differ in the first dimension alone."""
+        return tensors
 
     def text_inputs(
         self, processor: Any, input_ids: torch.Tensor, rows: Sequence[Mapping[str, torch.Tensor]]

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from visionft_trainer.families.base import Family, Linears, Part, refuse_pixel_bounds, too_narrow
+from visionft_trainer.families.base import Family, Linears, Part
 from visionft_trainer.families.frames import DEEPSEEK
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
-
-MAX_ASPECT_RATIO = 200  # far before the short side of the global view (1024 pixels wide) is rounded to nothing
 
 AUTHORS_LANGUAGE = r"(^|model\.)"  # before what transformers keeps in `language_model`
 
@@ -42,7 +40,10 @@ class DeepseekOcr2(Family):
     }
     encoder_modules = ("model.vision_tower",)
     frame = DEEPSEEK
+    # Of pictures without tiles there is no pixel_values_local.
     image_tensors = ("pixel_values", "pixel_values_local", "num_local_patches")
+    fixed_sizes = "views of 1024 x 1024 and tiles of 768 x 768 pixels"  # its learnt queries belong to these
+    max_aspect_ratio = 200  # far before the short side of the global view (1024 pixels wide) is rounded to nothing
     packs = True
     hub_names = ("deepseek-community/DeepSeek-OCR-2",)
     # The form that the authors' code calls "plain": no roles; a prompt starts with its picture on a line of its own.
@@ -54,10 +55,6 @@ class DeepseekOcr2(Family):
         "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
         "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
     )
-
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """Its learnt queries belong to 1024 and 768 pixels; nothing can be bounded."""
-        refuse_pixel_bounds(self.name, "views of 1024 x 1024 and tiles of 768 x 768 pixels", min_pixels, max_pixels)
 
     def prepare_model(self, model: Any) -> None:
         """Keep transformers 5.23 from renaming the adapter's weights when PEFT loads them.
@@ -84,14 +81,6 @@ class DeepseekOcr2(Family):
         """The authors' name for a language layer, which plain PEFT turns into transformers' name."""
         return name.replace(".model.language_model.", ".model.", 1)
 
-    def fits(self, width: int, height: int) -> str | None:
-        """Very narrow strips have no short side left in the global view."""
-        return too_narrow(width, height, MAX_ASPECT_RATIO)
-
-    def placeholder_id(self, processor: Any) -> int:
-        """`<image>`."""
-        return int(processor.image_token_id)
-
     def process_images(self, processor: Any, images: Sequence[Image]) -> dict[str, torch.Tensor]:
         """The processor overrules the number of tiles that its image processor was saved with."""
         return dict(processor.image_processor(images=list(images), return_tensors="pt", **processor.images_kwargs))
@@ -103,10 +92,3 @@ class DeepseekOcr2(Family):
                                                      processor.image_processor.tile_size))  # fmt: skip
         tiles = int(images["num_local_patches"][index])
         return [self.placeholder_id(processor)] * (whole**2 + tiles * tile**2 + 1)
-
-    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Global views `[N, 3, H, W]`, how many tiles each has `[N]`, and the tiles of those that have any."""
-        import torch
-
-        joined = {name: [images[name] for images in rows if name in images] for name in self.image_tensors}
-        return {name: torch.cat(tensors) for name, tensors in joined.items() if tensors}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from visionft_trainer.families.base import Family, Linears, Part, refuse_pixel_bounds
+from visionft_trainer.families.base import Family, Linears, Part
 from visionft_trainer.families.llava import LLAVA_LINEARS
 
 if TYPE_CHECKING:
@@ -30,15 +30,8 @@ class Gemma3(Family):
     linears: Mapping[Part, Linears] = {**LLAVA_LINEARS, "projector": Linears()}
     encoder_modules = ("model.vision_tower",)
     image_tensors = ("pixel_values",)
+    fixed_sizes = "the whole picture at one square size"
     unpacked_because = "transformers does not look at its positions when it says which tokens see each other"
-
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """One view of a fixed size; nothing can be bounded."""
-        refuse_pixel_bounds(self.name, "the whole picture at one square size", min_pixels, max_pixels)
-
-    def fits(self, width: int, height: int) -> str | None:
-        """Every picture is brought to the same square."""
-        return None
 
     def placeholder_id(self, processor: Any) -> int:
         """`<start_of_image>`: the soft tokens behind it are written by the processor alone."""

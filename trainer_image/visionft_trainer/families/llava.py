@@ -12,12 +12,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from visionft_trainer.errors import BadModelError
-from visionft_trainer.families.base import Family, Linears, Part, layers_beyond, refuse_pixel_bounds, too_narrow
+from visionft_trainer.families.base import Family, Linears, Part, layers_beyond
 
 if TYPE_CHECKING:
     import torch
-
-MAX_ASPECT_RATIO = 50  # the short side becomes 336 pixels before the middle is cut out: strips would grow huge
 
 # CLIP's and SigLIP's layers have the same names, and so have those of all its language models.
 LLAVA_LINEARS: Mapping[Part, Linears] = {
@@ -43,24 +41,14 @@ class Llava(Family):
     linears: Mapping[Part, Linears] = LLAVA_LINEARS
     encoder_modules = ("model.vision_tower",)
     image_tensors: tuple[str, ...] = ("pixel_values",)
+    fixed_sizes: str = "the middle square of a picture at one size"
+    max_aspect_ratio = 50  # the short side becomes 336 pixels before the middle is cut out: strips would grow huge
     packs = True
     tower_layers = r"model\.vision_tower\.encoder\.layers"
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Pixtral shares the model type, not the tower."""
         return super().matches(config) and (config.get("vision_config") or {}).get("model_type") != "pixtral"
-
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """One view of a fixed size; nothing can be bounded."""
-        refuse_pixel_bounds(self.name, "the middle square of a picture at one size", min_pixels, max_pixels)
-
-    def fits(self, width: int, height: int) -> str | None:
-        """A strip's middle square would say nothing of it."""
-        return too_narrow(width, height, MAX_ASPECT_RATIO)
-
-    def placeholder_id(self, processor: Any) -> int:
-        """`<image>`."""
-        return int(processor.image_token_id)
 
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """As many placeholders as the processor counts: for LLaVA 1.5 one a patch.

@@ -8,15 +8,12 @@ are filled up with empty ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from visionft_trainer.families.base import refuse_pixel_bounds
+from visionft_trainer.families.base import filled_up
 from visionft_trainer.families.llava import Llava
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import torch
 
 
@@ -25,34 +22,14 @@ class LlavaNext(Llava):
 
     name = "LLaVA-NeXT"
     model_types = frozenset({"llava_next"})
-    hub_names = (
+    hub_names: tuple[str, ...] = (
         "llava-hf/llava-v1.6-mistral-7b-hf",
         "llava-hf/llava-v1.6-vicuna-7b-hf",
         "llava-hf/llama3-llava-next-8b-hf",
     )
-    image_tensors = ("pixel_values", "image_sizes")
+    image_tensors: tuple[str, ...] = ("pixel_values", "image_sizes")
+    fixed_sizes = "tiles of one size, in the grid nearest a picture's shape"
 
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """The grids are part of the model; nothing can be bounded."""
-        refuse_pixel_bounds(
-            self.name, "tiles of one size, in the grid nearest a picture's shape", min_pixels, max_pixels
-        )
-
-    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """`pixel_values [N, tiles, 3, H, W]`, filled up to the most tiles of a picture, and the tensors beside them."""
-        return super().image_inputs(fill_tiles(rows))
-
-
-def fill_tiles(rows: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
-    """The rows with as many tiles in each `pixel_values [N, tiles, ...]` as in the largest; added tiles are zero."""
-    from torch.nn.functional import pad
-
-    rows = [images for images in rows if images]
-    most = max((images["pixel_values"].shape[1] for images in rows), default=0)
-    return [
-        {
-            **images,
-            "pixel_values": pad(images["pixel_values"], (0, 0) * 3 + (0, most - images["pixel_values"].shape[1])),
-        }
-        for images in rows
-    ]
+    def levelled(self, name: str, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """`pixel_values [N, tiles, 3, H, W]` with the most tiles of a picture; added ones are empty."""
+        return filled_up(tensors) if name == "pixel_values" else tensors

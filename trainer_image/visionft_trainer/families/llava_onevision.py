@@ -7,12 +7,10 @@ The chat template writes another header above a given answer than above one that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from visionft_trainer.families.base import refuse_pixel_bounds
-from visionft_trainer.families.llava import Llava
-from visionft_trainer.families.llava_next import fill_tiles
+from visionft_trainer.families.llava_next import LlavaNext
 
 if TYPE_CHECKING:
     import torch
@@ -21,19 +19,13 @@ if TYPE_CHECKING:
 MAX_SIDE = 10_000  # pixels; of several pictures each is padded to a square, here of 300 MB
 
 
-class LlavaOnevision(Llava):
+class LlavaOnevision(LlavaNext):
     """`LlavaOnevisionForConditionalGeneration`, for pictures (no videos)."""
 
     name = "LLaVA-OneVision"
     model_types = frozenset({"llava_onevision"})
     hub_names = ("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava-hf/llava-onevision-qwen2-7b-ov-hf")
     image_tensors = ("pixel_values", "image_sizes", "batch_num_images")
-
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """The grids are part of the model; nothing can be bounded."""
-        refuse_pixel_bounds(
-            self.name, "tiles of one size, in the grid nearest a picture's shape", min_pixels, max_pixels
-        )
 
     def fits(self, width: int, height: int) -> str | None:
         """Neither strips nor pictures whose square would not fit into memory."""
@@ -44,7 +36,3 @@ class LlavaOnevision(Llava):
     def process_images(self, processor: Any, images: Sequence[Image]) -> dict[str, torch.Tensor]:
         """All pictures of a row at once: only so the image processor knows whether it is the only one."""
         return dict(processor.image_processor(images=[list(images)], return_tensors="pt"))
-
-    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """`pixel_values [N, tiles, 3, H, W]` filled up with empty tiles, `image_sizes [N, 2]`, pictures of each row."""
-        return super().image_inputs(fill_tiles(rows))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from visionft_trainer.families.base import Family, Linears, Part, refuse_pixel_bounds
+from visionft_trainer.families.base import Family, Linears, Part
 
 if TYPE_CHECKING:
     import torch
@@ -44,21 +44,10 @@ class Mllama(Family):
     }
     encoder_modules = ("model.vision_model",)
     image_tensors = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
+    fixed_sizes = "up to four tiles of one size"
     feature_input = (("model.language_model",), "cross_attention_states")
     unpacked_because = "its cross-attention cannot tell the pictures of one row from those of another"
     template_variables: Mapping[str, str] = {"date_string": "26 Jul 2024"}  # the template's own where none is known
-
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """The arrangements of tiles are part of the model; nothing can be bounded."""
-        refuse_pixel_bounds(self.name, "up to four tiles of one size", min_pixels, max_pixels)
-
-    def fits(self, width: int, height: int) -> str | None:
-        """Every picture is brought into some arrangement of tiles."""
-        return None
-
-    def placeholder_id(self, processor: Any) -> int:
-        """`<|image|>`."""
-        return int(processor.image_token_id)
 
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """One token; the picture itself comes in through the cross-attention."""
@@ -122,7 +111,9 @@ class Mllama(Family):
         states = given.float().mean(1).reshape(len(rows), -1, tiles, given.shape[-1])
         filled = [images["aspect_ratio_mask"][0].sum(-1).tolist() if images else [] for images in rows]
         pooled = [
-            states[row, index, : filled[row][index]].mean(0) for row, count in enumerate(counts) for index in range(count)
+            states[row, index, : filled[row][index]].mean(0)
+            for row, count in enumerate(counts)
+            for index in range(count)
         ]
         return torch.stack(pooled)
 

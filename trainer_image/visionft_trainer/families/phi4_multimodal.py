@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from visionft_trainer.families.base import Family, Linears, Part, layers_beyond, refuse_pixel_bounds, too_narrow
+from visionft_trainer.families.base import Family, Linears, Part, filled_up, layers_beyond
 
 if TYPE_CHECKING:
     import torch
 
-MAX_ASPECT_RATIO = 200
 MIN_SIDE = 10  # pixels; the image processor refuses pictures that are lower or narrower
 
 
@@ -34,6 +33,8 @@ class Phi4Multimodal(Family):
     }
     encoder_modules = ("model.embed_tokens_extend.image_embed.img_processor",)
     image_tensors = ("image_pixel_values", "image_sizes", "image_attention_mask")
+    fixed_sizes = "crops of 448 x 448 pixels, as many as a picture fills"
+    max_aspect_ratio = 200
     packs = True
 
     def model_class(self) -> Any:
@@ -42,15 +43,11 @@ class Phi4Multimodal(Family):
 
         return AutoModelForCausalLM
 
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """The number of crops follows from the picture's size; nothing can be bounded."""
-        refuse_pixel_bounds(self.name, "crops of 448 x 448 pixels, as many as a picture fills", min_pixels, max_pixels)
-
     def fits(self, width: int, height: int) -> str | None:
         """The image processor refuses what would be lower or narrower than ten pixels."""
         if min(width, height) < MIN_SIDE:
             return f"{width} x {height} pixels has a side below {MIN_SIDE} pixels; pad the picture"
-        return too_narrow(width, height, MAX_ASPECT_RATIO)
+        return super().fits(width, height)
 
     def prepare_model(self, model: Any) -> None:
         """Let patches see each other in both directions, as in the authors' own code.
@@ -62,10 +59,6 @@ class Phi4Multimodal(Family):
         for layer in tower.encoder.layers:
             layer.self_attn.is_causal = False
 
-    def placeholder_id(self, processor: Any) -> int:
-        """`<|image|>`."""
-        return int(processor.image_token_id)
-
     def idle_modules(self, config: Any) -> str | None:
         """The vision tower's layers beyond the one whose output is taken, by default the last."""
         vision = config.vision_config
@@ -76,23 +69,11 @@ class Phi4Multimodal(Family):
         """As many placeholders as the image processor counted."""
         return [self.placeholder_id(processor)] * int(images["num_img_tokens"][index])
 
-    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """`[N, C, 3, H, W]` pixels, `[N, 2]` sizes and `[N, C, P, P]` masks, C the most crops of any picture.
+    def levelled(self, name: str, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """`[N, C, 3, H, W]` pixels and `[N, C, P, P]` masks with the most crops C of a picture, `[N, 2]` sizes.
 
         What is filled in changes nothing: crops do not see each other, and the model takes as many as the sizes say.
         """
-        import torch
-        from torch.nn.functional import pad
-
-        rows = [images for images in rows if images]
-        if not rows:
-            return {}
-        crops = max(images["image_pixel_values"].shape[1] for images in rows)
-        pixels, masks = "image_pixel_values", "image_attention_mask"
-        missing = [crops - images[pixels].shape[1] for images in rows]
-        after = [(0, 0, 0, 0, 0, 0, 0, count) for count in missing]
-        return {
-            pixels: torch.cat([pad(images[pixels], by) for images, by in zip(rows, after, strict=True)]),
-            "image_sizes": torch.cat([images["image_sizes"] for images in rows]),
-            masks: torch.cat([pad(images[masks], by[2:], value=1.0) for images, by in zip(rows, after, strict=True)]),
-        }
+        if name == "image_sizes":
+            return tensors
+        return filled_up(tensors, value=1.0 if name == "image_attention_mask" else 0.0)

@@ -13,15 +13,15 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from visionft_trainer.errors import BadConfigError
-from visionft_trainer.families.base import Family, Linears, Part, too_narrow
+from visionft_trainer.families.base import Family, Linears, Part
 from visionft_trainer.families.llava import LLAVA_LINEARS, Llava
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-MAX_ASPECT_RATIO = 200
-MIN_EDGE = MAX_ASPECT_RATIO  # pixels that the longest side must keep, or the short side of a strip would vanish
+MAX_ASPECT_RATIO = 200  # the short side of a narrower strip would vanish when its long side is reduced
+MIN_EDGE = MAX_ASPECT_RATIO  # pixels that the longest side must keep, for the same reason
 
 
 class Pixtral(Llava):
@@ -38,6 +38,7 @@ class Pixtral(Llava):
         "language": LLAVA_LINEARS["language"],
     }
     image_tensors = ("pixel_values", "image_sizes")
+    max_aspect_ratio = MAX_ASPECT_RATIO
     tower_layers = r"model\.vision_tower\.transformer\.layers"
 
     def matches(self, config: Mapping[str, Any]) -> bool:
@@ -60,10 +61,6 @@ class Pixtral(Llava):
             )
         processor.image_processor.size = {"longest_edge": isqrt(max_pixels)}
 
-    def fits(self, width: int, height: int) -> str | None:
-        """The short side of a strip would vanish when its long side is reduced."""
-        return too_narrow(width, height, MAX_ASPECT_RATIO)
-
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """Lines of `[IMG]`, one for each patch (or block of patches that the projector joins)."""
         edge = processor.patch_size * processor.spatial_merge_size
@@ -76,15 +73,11 @@ class Pixtral(Llava):
         edge = processor.patch_size * processor.spatial_merge_size
         return dict(processor.image_processor(images=list(images), patch_size=edge, return_tensors="pt"))
 
-    def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """`pixel_values [N, 3, H, W]`, filled up to the largest picture, and `image_sizes [N, 2]` (height, width)."""
+    def levelled(self, name: str, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """`pixel_values [N, 3, H, W]` filled up to the largest picture; `image_sizes [N, 2]` are height and width."""
         from torch.nn.functional import pad
 
-        rows = [images for images in rows if images]
-        height, width = (max((images["pixel_values"].shape[axis] for images in rows), default=0) for axis in (2, 3))
-        filled = []
-        for images in rows:
-            pixels = images["pixel_values"]
-            right_and_below = (0, width - pixels.shape[3], 0, height - pixels.shape[2])
-            filled.append({**images, "pixel_values": pad(pixels, right_and_below)})
-        return super().image_inputs(filled)
+        if name != "pixel_values":
+            return tensors
+        height, width = (max(pixels.shape[axis] for pixels in tensors) for axis in (2, 3))
+        return [pad(pixels, (0, width - pixels.shape[3], 0, height - pixels.shape[2])) for pixels in tensors]

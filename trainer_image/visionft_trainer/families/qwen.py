@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from visionft_trainer.families.base import Family, Linears, too_narrow
+from visionft_trainer.families.base import Family, Linears
 from visionft_trainer.families.frames import Size
 
 if TYPE_CHECKING:
     import torch
-
-MAX_ASPECT_RATIO = 200  # the image processor refuses narrower pictures
 
 VISION_ATTENTION = r"model\.visual\.blocks\.\d+\.attn\.(?:qkv|proj)"
 LANGUAGE_ATTENTION = r"model\.language_model\.layers\.\d+\.self_attn\.(?:q|k|v|o)_proj"
@@ -28,6 +26,7 @@ class Qwen(Family):
     keep_precision = ("model.visual", "lm_head")
     encoder_modules: tuple[str, ...] = ("model.visual.patch_embed", "model.visual.blocks")
     image_tensors = ("pixel_values", "image_grid_thw")
+    max_aspect_ratio = 200  # the image processor refuses narrower pictures
     packs = True
 
     def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
@@ -39,14 +38,6 @@ class Qwen(Family):
             size["longest_edge"] = max_pixels
         size["longest_edge"] = max(size["longest_edge"], size["shortest_edge"])
         processor.image_processor.size = size
-
-    def fits(self, width: int, height: int) -> str | None:
-        """Very narrow strips have no sensible number of patches."""
-        return too_narrow(width, height, MAX_ASPECT_RATIO)
-
-    def placeholder_id(self, processor: Any) -> int:
-        """`<|image_pad|>`."""
-        return int(processor.image_token_id)
 
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """One placeholder for each `merge_size` x `merge_size` patches; `image_grid_thw` counts patches `[N, 3]`."""

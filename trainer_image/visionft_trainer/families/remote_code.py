@@ -18,9 +18,8 @@ from visionft_trainer.families.base import (
     Linears,
     Part,
     RemoteCode,
+    filled_up,
     layers_beyond,
-    refuse_pixel_bounds,
-    too_narrow,
 )
 from visionft_trainer.families.deepseek_ocr2 import DeepseekOcr2
 from visionft_trainer.families.frames import DEEPSEEK
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-MAX_ASPECT_RATIO = 200
 # In the order of preference; the names are those of transformers' auto classes.
 MODEL_CLASSES = ("AutoModelForImageTextToText", "AutoModelForCausalLM", "AutoModel")
 COUNTS = ("num_img_tokens",)  # outputs of image processors that say how many tokens a picture has
@@ -61,7 +59,9 @@ class RemoteFamily(Family):
 
     encoder_modules: tuple[str, ...]
     """By the authors' and by transformers' names; a model has some of them."""
-    image_tensors = ()  # whatever the image processor gives
+    image_tensors = ()
+    fixed_sizes = "the sizes that its own code chooses"
+    max_aspect_ratio = 200  # as for most families; the code itself may refuse more
     unpacked_because = "whether a model's own code keeps rows apart by their positions is not known"
     linears: Mapping[Part, Linears]
 
@@ -80,18 +80,6 @@ class RemoteFamily(Family):
             return None
         return layers_beyond(r"model\.vision_tower\.(?:\w+\.)*layers", config.vision_config.num_hidden_layers, taken)
 
-    def bound_pixels(self, processor: Any, min_pixels: int | None, max_pixels: int | None) -> None:
-        """How a model's own code scales pictures is its own affair."""
-        refuse_pixel_bounds(self.name, "the sizes that its own code chooses", min_pixels, max_pixels)
-
-    def fits(self, width: int, height: int) -> str | None:
-        """As for the other families; the code itself may refuse more."""
-        return too_narrow(width, height, MAX_ASPECT_RATIO)
-
-    def placeholder_id(self, processor: Any) -> int:
-        """The processor's own."""
-        return int(processor.image_token_id)
-
     def image_token_ids(self, processor: Any, images: Mapping[str, torch.Tensor], index: int) -> list[int]:
         """What the processor would put in place of the placeholder."""
         text = processor.replace_image_token(images, index)
@@ -103,12 +91,12 @@ class RemoteFamily(Family):
         return dict(processor.image_processor(images=list(images), return_tensors="pt", **kwargs))
 
     def image_inputs(self, rows: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Joined along the first dimension; where pictures have different numbers of crops `[N, C, ...]`, empty ones
-        are filled in."""
-        import torch
+        """All that the image processor gave but what only counts."""
+        return super().image_inputs([{name: images[name] for name in images if name not in COUNTS} for images in rows])
 
-        names = dict.fromkeys(name for images in rows for name in images if name not in COUNTS)
-        return {name: torch.cat(_same_crops([images[name] for images in rows if name in images])) for name in names}
+    def levelled(self, name: str, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Where pictures have different numbers of crops `[N, C, ...]`, empty ones are filled in."""
+        return filled_up(tensors) if len({tensor.shape[1:] for tensor in tensors}) > 1 else tensors
 
 
 class DeepseekOcr(RemoteFamily):
@@ -168,12 +156,3 @@ class Phi3Vision(RemoteFamily):
             return super().idle_modules(config)
         layers = tower.get("num_hidden_layers", PHI3_TOWER_LAYERS)
         return layers_beyond(PHI3_TOWER, layers, tower.get("layer_idx", -2))
-
-
-def _same_crops(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    from torch.nn.functional import pad
-
-    if len({tensor.shape[1:] for tensor in tensors}) == 1:
-        return list(tensors)
-    most = max(tensor.shape[1] for tensor in tensors)
-    return [pad(tensor, (0, 0) * (tensor.dim() - 2) + (0, most - tensor.shape[1])) for tensor in tensors]
