@@ -39,7 +39,7 @@ EXIT_CODES: dict[int, ExitCodeInfo] = {
         ExitCodeInfo(
             ExitCode.SUCCESS,
             "Success",
-            "the run is done; its verdict may still be Failed",
+            "the run is done; its verdict may still be Failed, and its artifacts are kept",
             "nothing to do",
             False,
             Reason.COMPLETED,
@@ -96,8 +96,9 @@ EXIT_CODES: dict[int, ExitCodeInfo] = {
         ExitCodeInfo(
             ExitCode.STORAGE_FAILED,
             "StorageFailed",
-            "a file could not be written or read",
-            "check that the claims have room and can be written by the pod's user",
+            "a file, or an artifact at one of its destinations, could not be written or read",
+            "check that the claims have room and can be written by the pod's user, and that a destination's Secret may "
+            "write there",
             True,
             Reason.STORAGE_FAILED,
         ),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from visionft_api.conditions import ConditionType, Reason
+from visionft_trainer.evaluation import warn
 
 PAGE = (Path(__file__).parents[3] / "docs" / "conditions.md").read_text(encoding="utf-8")
 TYPES, REASONS = PAGE.split("## Reasons", 1)
@@ -37,3 +38,9 @@ def test_no_row_is_without_a_meaning_and_a_mend() -> None:
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             assert len(cells) == 3
             assert all(cells)
+
+
+def test_every_warning_of_judging_is_explained() -> None:
+    source = Path(warn.__file__).read_text(encoding="utf-8")
+    section = PAGE[PAGE.index("## Warnings") :]
+    assert set(re.findall(r'reason="(\w+)"', source)) == set(re.findall(r"^\| ([A-Z]\w+) \|", section, re.MULTILINE))
