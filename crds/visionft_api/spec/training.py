@@ -86,7 +86,7 @@ class TrainingSpec(ApiModel):
     sharding: Literal["auto", "ddp", "fsdp"] = Field(
         default="auto",
         description="How several GPUs share the work: ddp keeps the whole model on each, fsdp a part of it, for what "
-        "does not fit one GPU. auto is ddp.",
+        "does not fit one GPU. auto is ddp where the estimate says that it fits, else fsdp.",
     )
     early_stopping: EarlyStoppingSpec | None = Field(
         default=None, description="Stop when the validation rows show no gain. Absent: train to the end."
