@@ -10,12 +10,14 @@ from visionft_api.exit_codes import ExitCode
 
 from visionft_trainer.commands.command import Tool
 
+PAGE_FILE = "report.html"
+
 DESCRIPTION = """\
 Write the page of a run again, from the run's folder alone: neither the data nor the model is needed.
 
-RUN_FOLDER is what `run` has written, such as run-1 below spec.output.pvc. Leaves report.html, one file that opens
-anywhere without a network, and report.json with the same figures. Works for runs that are under way or have failed,
-too: the page then shows what is known.
+RUN_FOLDER is what `run` has written, such as run-1 below spec.output.pvc; it stays as it is. The page is one file that
+opens anywhere without a network; a JSON file with the same figures is written beside it. Works for runs that are under
+way or have failed, too: the page then shows what is known.
 """
 EXAMPLE = """\
   visionft-trainer report digits/tuned/run-1 --out digits.html
@@ -30,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "folder", metavar="RUN_FOLDER", type=Path, help="the folder of a run, such as digits/tuned/run-1"
     )
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="the page to write; absent: report/report.html in the run's folder"
+        "--out", metavar="FILE", type=Path, default=Path(PAGE_FILE), help=f"the page to write; absent: {PAGE_FILE} here"
     )
     parser.add_argument("--quiet", action="store_true", help="only the result or the error")
 

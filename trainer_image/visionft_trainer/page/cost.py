@@ -49,7 +49,7 @@ class Clock:
         """Count the time since the last word to the stage that it was in."""
         now = self._clock()
         changed = snapshot.stage != self._stage or snapshot.finished
-        if self._stage is not None:
+        if self._stage is not None and self._stage != Stage.REPORT:  # the page cannot know how long it took to write
             spent = self._attempt.seconds.get(self._stage, 0.0) + now - self._since
             self._attempt = self._attempt.model_copy(
                 update={"seconds": self._attempt.seconds | {self._stage: round(spent, 3)}}

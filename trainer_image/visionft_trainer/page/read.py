@@ -131,7 +131,7 @@ def _provenance(place: RunFolder, spec: VisionFineTuneSpec, result: Result | Non
         model=spec.model.name or spec.model.uri or "",
         resolved=resolved,
         packages=_packages(place.provenance),
-        artifacts=list(artifacts),
+        artifacts=[artifact for artifact in artifacts if artifact.kind != "report"],  # which holds no digest of itself
     )
 
 
