@@ -5,11 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from visionft_api.base import ApiModel
+from visionft_api.conditions import Message
 from visionft_api.fields import Count
 from visionft_api.status import Artifacts, DataSummary, Estimate, Evaluation, Progress, Resolved, Stage
 from visionft_api.timestamps import Timestamp
 
 MAX_KUBEFLOW_METRICS = 256
+MAX_NOTES = 16
 
 
 class Report(ApiModel):
@@ -24,6 +26,9 @@ class Report(ApiModel):
     resolved: Resolved | None = Field(default=None, description="What names in the spec turned out to be.")
     data: DataSummary | None = Field(default=None, description="What the check of the data found.")
     estimate: Estimate | None = Field(default=None, description="What the run is expected to need.")
+    notes: Annotated[list[Message], Field(max_length=MAX_NOTES)] | None = Field(
+        default=None, description="What a person should know of how the run goes, newest last."
+    )
 
 
 class ReportEnvelope(ApiModel):

@@ -39,6 +39,7 @@ class LatestReport:
     resolved: Resolved | None = None
     data: DataSummary | None = None
     estimate: Estimate | None = None
+    notes: tuple[str, ...] = ()
     former_pods: tuple[str, ...] = ()
 
 
@@ -102,5 +103,6 @@ def _merged(held: LatestReport | None, run: int, report: Report, pod_uid: str, r
         resolved=over(held.resolved, report.resolved),
         data=over(held.data, report.data),
         estimate=over(held.estimate, report.estimate),
+        notes=tuple(report.notes or ()),
         former_pods=former,
     )

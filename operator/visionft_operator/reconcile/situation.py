@@ -190,7 +190,8 @@ def _training(o: Observed, pod: PodView) -> str:
     elif o.report is None and o.status.progress is not None:
         stage = o.status.progress.stage
     place = f"Pod {pod.name} runs on node {pod.node}"
-    return f"{place}, stage {stage}." if stage else f"{place}."
+    told = o.report.notes[-1:] if o.report is not None and o.report.pod_uid == pod.uid else ()
+    return " ".join([f"{place}, stage {stage}." if stage else f"{place}.", *told])
 
 
 def _in_progress(run: int) -> Said:

@@ -504,3 +504,10 @@ def test_a_transition_time_moves_with_the_status_only() -> None:
     third = status_of(reconciled(observed(status=second, jobs=(job(),), pods=(running(),), now=later)))
     times = [next(c.last_transition_time for c in s.conditions if c.type == "Queued") for s in (first, second, third)]
     assert times == [NOW, NOW, later]
+
+
+def test_what_a_trainer_noted_last_is_told_while_it_runs() -> None:
+    vft = resource()
+    noted = report(notes=("It was slow.", "Memory was out: 2 samples at a time."))
+    status = status_of(reconciled(observed(vft, jobs=(job(vft),), pods=(running(),), report=noted)))
+    assert message(status, "Running").endswith("runs on node node-1, stage train. Memory was out: 2 samples at a time.")

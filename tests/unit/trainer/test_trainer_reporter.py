@@ -151,3 +151,10 @@ def test_last_state_is_sent_at_the_end(tmp_path: Path) -> None:
         assert server.requests[-1][1]["report"]["progress"]["percent"] == 100
         sequences = [body["report"]["sequence"] for _, body in server.requests]
         assert sequences == sorted(set(sequences))
+
+
+def test_notes_travel_with_reports_newest_last() -> None:
+    body = compose_report(replace(TRAINING, notes=tuple(f"Note {number}." for number in range(20))), 1)
+    notes = body["report"]["notes"]
+    assert (len(notes), notes[-1]) == (16, "Note 19.")
+    assert "notes" not in compose_report(TRAINING, 2)["report"]

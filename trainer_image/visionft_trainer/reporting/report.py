@@ -14,7 +14,7 @@ from visionft_api.conditions import Reason
 from visionft_api.decimals import format_decimal
 from visionft_api.exit_codes import EXIT_CODES, ExitCode, explain
 from visionft_api.quantities import format_size
-from visionft_api.report import Report, ReportEnvelope
+from visionft_api.report import MAX_NOTES, Report, ReportEnvelope
 from visionft_api.status import Artifact, DataSummary, Evaluation, Progress, Resolved, Stage, Verdict
 from visionft_api.termination import TerminationMessage, encode
 from visionft_api.timestamps import Timestamp
@@ -178,6 +178,7 @@ def compose_report(snapshot: Snapshot, sequence: int) -> dict[str, object]:
         resolved=snapshot.resolved,
         data=snapshot.data,
         estimate=snapshot.estimate,
+        notes=list(snapshot.notes[-MAX_NOTES:]) or None,
     )
     return ReportEnvelope(report=report).to_json()
 
