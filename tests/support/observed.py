@@ -11,6 +11,7 @@ from visionft_api.hashing import spec_hash
 from visionft_api.parse import parse_resource
 from visionft_api.resource import VisionFineTune
 from visionft_api.status import VisionFineTuneStatus
+from visionft_api.termination import TerminationMessage, encode
 from visionft_operator.build_job import JobSettings
 from visionft_operator.ingest.store import LatestReport
 from visionft_operator.reconcile import reconcile
@@ -136,6 +137,11 @@ def failed(
 def succeeded(message: str = "", number: int = 1) -> PodView:
     """A pod that ended well."""
     return pod(number, phase="Succeeded", node="node-1", terminated=Termination(0, "Completed", message, ago(2)))
+
+
+def last_word(exit_code: int = 0, reason: str = "Completed", **fields: Any) -> str:
+    """What a trainer's pod leaves as its termination message."""
+    return encode(TerminationMessage(exit_code=exit_code, reason=reason, **fields)).decode()
 
 
 def report(pod_number: int = 1, run: int = 1, **changes: Any) -> LatestReport:

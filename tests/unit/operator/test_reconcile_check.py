@@ -13,6 +13,7 @@ from support.observed import (
     ended,
     failed,
     job,
+    last_word,
     message,
     observed,
     pod,
@@ -27,7 +28,6 @@ from support.observed import (
 )
 from visionft_api.resource import VisionFineTune
 from visionft_api.status import DataSummary, DataWarning, Estimate, Phase, SplitSummary
-from visionft_api.termination import TerminationMessage, encode
 from visionft_operator.reconcile import reconcile
 from visionft_operator.reconcile.observed import Observed
 from visionft_operator.reconcile.plan import ApplyConfigMap, CreateJob, DeleteJob, PatchJob
@@ -60,15 +60,14 @@ def of_check(pod: PodView) -> PodView:
     return replace(pod, job_uid="uid-check-1", name="digits-check-1-pod1")
 
 
-def last_word(code: int = 0, text: str = "The data can be trained on.") -> str:
+def said(code: int = 0, text: str = "The data can be trained on.") -> str:
     """What the check's pod leaves."""
-    reason = "Completed" if code == 0 else "BadDataset"
-    return encode(TerminationMessage(exit_code=code, reason=reason, message=text, data=FOUND)).decode()
+    return last_word(code, "Completed" if code == 0 else "BadDataset", message=text, data=FOUND)
 
 
 def checked() -> Observed:
     """A resource whose data has been checked, and the status says so."""
-    o = with_config(observed(before(), jobs=(check_ended(),), pods=(of_check(succeeded(last_word())),)))
+    o = with_config(observed(before(), jobs=(check_ended(),), pods=(of_check(succeeded(said())),)))
     return settle(o, jobs=o.jobs, pods=o.pods)
 
 
@@ -112,7 +111,7 @@ def test_what_keeps_the_check_from_starting_is_told() -> None:
 
 
 def test_what_the_check_found_is_written_before_the_training_is_created() -> None:
-    o = with_config(observed(before(), jobs=(check_ended(),), pods=(of_check(succeeded(last_word())),)))
+    o = with_config(observed(before(), jobs=(check_ended(),), pods=(of_check(succeeded(said())),)))
     plan = reconcile(o)
     status = status_of(plan)
     assert plan.before == ()
@@ -142,7 +141,7 @@ def test_a_run_that_trains_keeps_what_the_check_found() -> None:
 
 
 def test_a_failed_check_is_the_failure_of_the_run() -> None:
-    lost = of_check(failed(11, message=last_word(11, "train.jsonl row 3 has no picture; add it.")))
+    lost = of_check(failed(11, message=said(11, "train.jsonl row 3 has no picture; add it.")))
     o = with_config(observed(before(), jobs=(check_ended("Failed", "PodFailurePolicy"),), pods=(lost,)))
     plan = reconcile(o)
     status = status_of(plan)
@@ -195,7 +194,7 @@ def test_a_check_that_is_not_wanted_any_more_goes() -> None:
 
 
 def test_the_next_run_is_checked_anew() -> None:
-    o = replace(checked(), jobs=(check_ended(), ended(before())), pods=(succeeded(last_word()),))
+    o = replace(checked(), jobs=(check_ended(), ended(before())), pods=(succeeded(said()),))
     done = settle(o, jobs=o.jobs, pods=())
     again = resource(generation=2, runPolicy={"check": "Before", "rerun": "2"}, resources={"gpus": 1})
     plan = reconcile(replace(done, resource=again))
@@ -227,7 +226,7 @@ def test_a_check_that_does_not_start_in_time_ends_the_run() -> None:
 
 def test_its_job_expires_as_that_of_the_run_does() -> None:
     vft = before(jobTTL="1h")
-    o = replace(checked(), resource=vft, jobs=(check_ended(), ended(vft)), pods=(succeeded(last_word()),))
+    o = replace(checked(), resource=vft, jobs=(check_ended(), ended(vft)), pods=(succeeded(said()),))
     plan = reconcile(settle(o, jobs=o.jobs, pods=()))
     assert {action.name for action in plan.after if isinstance(action, PatchJob)} == {"digits-run-1", "digits-check-1"}
 
@@ -248,7 +247,7 @@ def test_findings_and_estimate_are_told_while_a_run_trains_and_stay_after_a_rest
 def test_findings_that_nobody_heard_come_from_the_last_word() -> None:
     vft = resource(evaluation={"gates": []})
     estimate = Estimate(gpu_memory="12Gi")
-    text = encode(TerminationMessage(exit_code=0, reason="Completed", data=FOUND, estimate=estimate)).decode()
+    text = last_word(data=FOUND, estimate=estimate)
     status = status_of(reconcile(observed(vft, jobs=(ended(vft),), pods=(succeeded(text),))))
     assert (status.data, status.estimate) == (FOUND, estimate)
 

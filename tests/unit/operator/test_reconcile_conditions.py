@@ -13,6 +13,7 @@ from support.observed import (
     ended,
     failed,
     job,
+    last_word,
     message,
     observed,
     pod,
@@ -48,7 +49,7 @@ FORGOTTEN = EvaluationWarning(reason="Forgetting", message="Worse on the general
 
 def told(evaluation: Evaluation | None, code: int = 0, reason: str = "Completed", text: str = "") -> str:
     """A termination message."""
-    return encode(TerminationMessage(exit_code=code, reason=reason, message=text, evaluation=evaluation)).decode()
+    return last_word(code, reason, message=text, evaluation=evaluation)
 
 
 def waiting(reason: str, text: str = "") -> PodView:

@@ -10,6 +10,7 @@ from support.observed import (
     conditions,
     ended,
     job,
+    last_word,
     message,
     observed,
     pod,
@@ -24,14 +25,11 @@ from support.observed import (
 )
 from visionft_api.resource import VisionFineTune
 from visionft_api.status import Evaluation, Progress, VisionFineTuneStatus
-from visionft_api.termination import TerminationMessage, encode
 from visionft_operator.reconcile import reconcile
 from visionft_operator.reconcile.observed import Observed, Refusal
 from visionft_operator.reconcile.plan import ApplyConfigMap, CreateJob, DeleteJob, PatchJob
 
-DONE = encode(
-    TerminationMessage(exit_code=0, reason="GatesPassed", evaluation=Evaluation(tuned={"cer": "0.01"}))
-).decode()
+DONE = last_word(reason="GatesPassed", evaluation=Evaluation(tuned={"cer": "0.01"}))
 
 
 def finished(vft: VisionFineTune | None = None) -> Observed:
