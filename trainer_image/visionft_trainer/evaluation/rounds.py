@@ -114,7 +114,7 @@ class Examiner:
             shuffled=ask(plan.shuffled) if plan.shuffled else None,
             blank=ask(plan.blank) if plan.blank else None,
             general=ask(plan.general) if plan.general else None,
-            effective_rank=self._rank(model),
+            effective_rank=self._rank(model, which, name),
         )
 
     def _ask(self, model: Any, asking: Asking, which: str, name: str, counting: _Counting) -> Answers:
@@ -128,23 +128,38 @@ class Examiner:
         if self.folder is None:
             answers = answer()
         else:
-            asked = {"way": asking.name, "prompt": asking.prompt, "lengths": list(asking.lengths), "data": self.data}
-            key = stored.key_of(model=name, tokens=limits.max_new_tokens, **asked)
-            answers = stored.once(self.folder / f"{which}-{asking.name}.json", key, answer)
+            answers = stored.once(self.folder / f"{which}-{asking.name}.json", self._key(asking, name), answer)
         counting.through(len(asking.examples))
         return answers
 
-    def _rank(self, model: Any) -> float | None:
+    def _rank(self, model: Any, which: str, name: str) -> float | None:
         intact = self.plan.intact
         if intact is None:
             return None
-        was_training = model.training
-        model.eval()
-        features = rank.pooled_features(
-            model, intact.examples, intact.prepared, self.spec.batch_size, self.processor, self.family
+
+        def compute() -> float:
+            was_training = model.training
+            model.eval()
+            features = rank.pooled_features(
+                model, intact.examples, intact.prepared, self.spec.batch_size, self.processor, self.family
+            )
+            model.train(was_training)
+            return rank.effective_rank(features)
+
+        if self.folder is None:
+            return compute()
+        return stored.number_once(self.folder / f"{which}-rank.json", self._key(intact, name), compute)
+
+    def _key(self, asking: Asking, model: str) -> str:
+        """What the answers to `asking` depend on."""
+        return stored.key_of(
+            model=model,
+            data=self.data,
+            way=asking.name,
+            prompt=asking.prompt,
+            lengths=list(asking.lengths),
+            tokens=self.spec.max_new_tokens,
         )
-        model.train(was_training)
-        return rank.effective_rank(features)
 
 
 class _Counting:

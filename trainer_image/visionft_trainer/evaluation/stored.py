@@ -35,6 +35,21 @@ def once(file: Path, key: str, answer: Callable[[], Answers]) -> Answers:
     return answers
 
 
+def number_once(file: Path, key: str, compute: Callable[[], float]) -> float:
+    """As `once`, for a number. Raises `StorageFailedError`."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if stored["key"] == key:
+            return float(stored["value"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    value = compute()
+    with writing_to(file):
+        file.parent.mkdir(exist_ok=True)
+        atomic.write_text(file, json.dumps({"key": key, "value": value}) + "\n")
+    return value
+
+
 def _to_json(key: str, answers: Answers) -> dict[str, Any]:
     items = [
         {"text": item.text, "tokens": item.tokens}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from visionft_trainer.data.rows import Box
 from visionft_trainer.evaluation.generate import Answer, Answers
-from visionft_trainer.evaluation.stored import key_of, once
+from visionft_trainer.evaluation.stored import key_of, number_once, once
 
 GIVEN = Answers((Answer("31 é", None, 3), Answer("[]", (), 2), Answer("x", (Box("cat", 0.1, 0.2, 0.3, 0.4),), 9)), 1.5)
 
@@ -47,3 +47,9 @@ def test_an_interruption_leaves_no_file(tmp_path: Path) -> None:
 def test_a_key_follows_from_every_fact() -> None:
     assert key_of(model="a", tokens=4) == key_of(tokens=4, model="a")
     assert len({key_of(model="a", tokens=4), key_of(model="b", tokens=4), key_of(model="a", tokens=5)}) == 3
+
+
+def test_a_number_is_computed_once(tmp_path: Path) -> None:
+    values = iter([2.5, 3.5])
+    file = tmp_path / "measured" / "rank.json"
+    assert [number_once(file, key, lambda: next(values)) for key in ("a", "a", "b", "b")] == [2.5, 2.5, 3.5, 3.5]
