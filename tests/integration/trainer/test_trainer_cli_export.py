@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command import visionft_trainer
 from support.tiny_models import TINY_MODELS
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
 from visionft_api.run_file import RunFile
@@ -255,15 +253,14 @@ def test_a_base_model_of_another_family(bench: Bench, tmp_path: Path, from_adapt
 
 def test_the_program_prints_where_and_which(bench: Bench, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "tiny.json", **SECTIONS)
-    command = [sys.executable, "-m", "visionft_trainer", "export", manifest, "--out", bench.out]
     claims = [f"--pvc={MODEL_CLAIM}={bench.models}", f"--pvc={OUTPUT_CLAIM}={bench.output}"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, *claims], capture_output=True, text=True, env=environment)
+    words = ["export", manifest, "--out", bench.out, *claims]
+    done = visionft_trainer(*words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("from run-1\n")
     for kind in ("adapter", "merged"):
         assert f"{kind}: {bench.out / kind}\n  {sums.digest_of(bench.out / kind)}, " in done.stdout
-    again = subprocess.run([*command, *claims], capture_output=True, text=True, env=environment)
+    again = visionft_trainer(*words)
     assert again.returncode == 10
     assert "is there already" in again.stderr
     assert "Traceback" not in again.stderr
