@@ -1,9 +1,13 @@
 """The report store: old reports change nothing, later ones take nothing back, memory is bounded."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
-from visionft_api.report import Report
+from visionft_api.metrics import METRICS
+from visionft_api.report import Report, ReportEnvelope
+from visionft_api.status import MAX_SUMMARY, MAX_WARNING
+from visionft_operator.ingest.limits import BODY_BYTES
 from visionft_operator.ingest.store import ReportStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +37,38 @@ def test_a_later_report_takes_nothing_back():
     assert latest.evaluation.to_json() == {"baseline": {"cer": "0.71"}, "tuned": {"cer": "0.04"}, "samples": 20}
     assert latest.resolved.to_json() == {"datasetDigest": "sha256:1", "modelRevision": "abc"}
     assert [artifact.uri for artifact in latest.artifacts] == [ADAPTER["uri"]]
+
+
+def test_a_report_that_tells_less_of_what_was_measured_takes_no_metric_back():
+    store = ReportStore()
+    interval = {"low": "-0.7", "high": "-0.6"}
+    judged = {"tuned": {"cer": "0.04", "wer": "0.1"}, "intervals": {"delta": {"cer": interval, "wer": interval}}}
+    newer = {"tuned": {"cer": "0.05"}, "intervals": {"tuned": {"cer": interval}}, "conclusion": "Better"}
+    put(store, report(1, evaluation=judged), report(2, evaluation=newer))
+    assert store.latest("uid", 1).evaluation.to_json() == {
+        "tuned": {"cer": "0.05", "wer": "0.1"},
+        "intervals": {**judged["intervals"], **newer["intervals"]},
+        "conclusion": "Better",
+    }
+
+
+def test_the_largest_report_of_the_trainer_is_taken():
+    figures = dict.fromkeys(METRICS, "-0.1234")
+    intervals = {name: {"low": "-0.1234", "high": "-0.1234"} for name in METRICS}
+    warnings = [{"reason": "Forgetting", "message": "x" * MAX_WARNING}] * 16
+    blind = {"shuffled": figures, "blank": figures}
+    evaluation = {
+        **dict.fromkeys(("baseline", "tuned", "delta"), figures),
+        "intervals": dict.fromkeys(("baseline", "tuned", "delta"), intervals),
+        "prompts": [{"name": "prompt 1", "metrics": figures}] * 9,
+        "vision": {"baseline": blind, "tuned": blind, "reliance": {"baseline": figures, "tuned": figures}},
+        "general": {"baseline": figures, "tuned": figures},
+        "summary": "x" * MAX_SUMMARY,
+        "warnings": warnings,
+    }
+    artifacts = [{"kind": "merged", "uri": "s3://" + "x" * 640, "digest": f"sha256:{'0' * 64}", "size": 2**40}] * 16
+    largest = report(evaluation=evaluation, artifacts=artifacts, data={"warnings": warnings})
+    assert len(json.dumps(ReportEnvelope(report=largest).to_json())) < 48 * 1024 < BODY_BYTES
 
 
 def test_what_the_data_has_shown_stays_when_a_later_report_is_silent_about_it():
