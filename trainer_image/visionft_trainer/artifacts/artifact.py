@@ -20,6 +20,7 @@ from visionft_trainer.errors import writing_to
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.digest import folder_size
 
+FILE_MODE, FOLDER_MODE = 0o644, 0o755
 Kind = Literal["adapter", "merged", "report"]
 Fill = Callable[[Path], object]
 """Puts files into a folder that exists."""
@@ -64,6 +65,9 @@ def _close(folder: Path, origin: provenance.Origin) -> None:
     statement = provenance.to_json(provenance.statement(digests, origin))
     (folder / provenance.FILE).write_text(statement, encoding="utf-8")
     sums.write(folder, digests | sums.of_file(folder, provenance.FILE))
+    for path in folder.rglob("*"):
+        # safetensors' own files may be read by their owner only, who is the pod's user and nobody else.
+        path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
 
 
 def read(kind: Kind, folder: Path) -> Artifact:

@@ -79,6 +79,7 @@ def find(path: Path) -> list[Copy]:
     from visionft_trainer.artifacts import oci_layout, provenance, sums
     from visionft_trainer.artifacts.verify import FolderCopy, NotAnArtifactError
 
+    marks = (sums.FILE, provenance.FILE)
     if not path.is_dir():
         raise BadConfigError(f"{path}: there is no such folder. Give the folder of an artifact.")
     if (path / oci_layout.MARKER).is_file():
@@ -86,10 +87,9 @@ def find(path: Path) -> list[Copy]:
             return list(oci_layout.copies(path))
         except NotAnArtifactError as error:
             raise BadConfigError(f"{path}: {shown(str(error))}. Copy the artifact again.") from None
-    folders = [path, *(path / kind for kind in KINDS)]
-    found = [folder for folder in folders if any((folder / name).exists() for name in (sums.FILE, provenance.FILE))]
-    if path in found:
-        found = [path]
+    inner = [path / kind for kind in KINDS if any((path / kind / name).exists() for name in marks)]
+    # The folder of a run has a provenance.json too, which is about both of its models.
+    found = [path] if (path / sums.FILE).exists() else inner or [path] if (path / provenance.FILE).exists() else inner
     if not found:
         raise BadConfigError(
             f"{path}: there is no {sums.FILE}, so this is no artifact, or its upload or copy has not come to its end. "

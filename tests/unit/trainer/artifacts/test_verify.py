@@ -16,7 +16,7 @@ import pytest
 from support.small_artifacts import MODEL, write_artifact
 from visionft_trainer import cli
 from visionft_trainer.artifacts import provenance, sums, verify
-from visionft_trainer.artifacts.artifact import Artifact
+from visionft_trainer.artifacts.artifact import Artifact, seal
 from visionft_trainer.artifacts.oci_layout import TITLE
 
 
@@ -49,6 +49,13 @@ def test_says_what_it_is_and_where_it_comes_from(artifact: Artifact, capsys: pyt
     assert report["origin"]["signed"] is False
     assert {"name": "model", "uri": MODEL, "digest": "sha256:" + "0" * 64} in report["origin"]["inputs"]
     assert any(package.startswith("pkg:pypi/pydantic@") for package in report["origin"]["packages"])
+
+
+def test_everybody_may_read_what_only_its_writer_could(tmp_path: Path) -> None:
+    made = seal("report", write_artifact(tmp_path).folder, {})
+    (made.folder / "config.json").chmod(0o600)
+    seal("report", made.folder, {})
+    assert {path.stat().st_mode & 0o777 for path in made.folder.iterdir()} == {0o644}
 
 
 def test_sha256sum_agrees(artifact: Artifact) -> None:
@@ -215,6 +222,9 @@ def test_a_folder_of_artifacts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out
     assert "adapter: all 5 files" in said
     assert "merged: config.json was changed" in said
+    (tmp_path / provenance.FILE).write_text("{}")  # as the folder of a run has it
+    assert cli.main(["verify", str(tmp_path)]) == 3
+    assert "merged: config.json was changed" in capsys.readouterr().out
     assert cli.main(["verify", str(tmp_path), "--digest", "sha256:" + "0" * 64]) == 10
 
 
