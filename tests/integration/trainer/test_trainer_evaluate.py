@@ -1,0 +1,154 @@
+"""`visionft-trainer evaluate`: what a run has measured of a model is measured again from what it has left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.tiny_data import write_rows
+from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
+from visionft_trainer import cli, pipeline
+from visionft_trainer.errors import BadConfigError
+from visionft_trainer.evaluation.command import Which, evaluate
+from visionft_trainer.evaluation.files import read_judgement
+from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.settings import Settings
+from visionft_trainer.signals import Stop
+
+SECTIONS: dict[str, Any] = {"training": {"checkpoints": {"every": 3}}, "output": {"merged": True}}
+
+
+@pytest.fixture(scope="module")
+def finished(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run with merged model."""
+    tmp_path = tmp_path_factory.mktemp("finished")
+    claims = {MODEL_CLAIM: place / MODEL_CLAIM, DATA_CLAIM: place / DATA_CLAIM, OUTPUT_CLAIM: tmp_path}
+    pipeline.run(tiny_run(tmp_path, **SECTIONS), Settings(claims=claims), Progress(), Stop())
+    return tmp_path / "tiny"
+
+
+@pytest.fixture
+def call(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Calls the program with a manifest for the claims of `settings`; sections go into the manifest."""
+    monkeypatch.setattr("visionft_trainer.signals.Stop.install", lambda self: None)
+
+    def run(*words: str | Path, **sections: Any) -> int:
+        manifest = write_manifest(tmp_path / "tiny.json", **{**SECTIONS, **sections})
+        claims = [f"--pvc={name}={folder}" for name, folder in settings.claims.items()]
+        return cli.main(["evaluate", str(manifest), "--quiet", *claims, *map(str, words)])
+
+    return run
+
+
+def test_every_way_to_name_a_run_gives_its_own_figures(
+    finished: Path, settings: Settings, call: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    output = settings.claims[OUTPUT_CLAIM]
+    shutil.copytree(finished, output / "tiny")
+    run = output / "tiny" / "run-1"
+    before = sorted(run.rglob("*"))
+    expected = read_judgement(run / "judgement.json")
+    assert expected is not None
+    assert expected.tuned is not None
+    for words in ([], ["--from", "run-1/checkpoint-6"], ["--model", run / "merged"]):
+        assert call(*words, "--json", tmp_path / "found.json") == 0
+        found = read_judgement(tmp_path / "found.json")
+        assert found is not None
+        assert found.tuned is not None
+        assert found.tuned.figures == expected.tuned.figures
+        assert (found.delta, found.conclusion, found.vision_tuned) == (
+            expected.delta, expected.conclusion, expected.vision_tuned
+        )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert expected.summary in printed.replace("\n", " ")
+    assert "other rows' pictures" in printed
+    assert call("--model", run / "adapter", evaluation={"baseline": False, "visionReliance": False}) == 0
+    printed = capsys.readouterr().out
+    assert "base model" not in printed.partition("measured on")[0]
+    assert "the base model was not measured" in printed.replace("\n", " ")
+    assert sorted(run.rglob("*")) == before, "it leaves nothing in the run's folder"
+
+
+def test_the_base_model_is_asked_in_every_way(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    general = {"pvc": {"claimName": DATA_CLAIM, "path": "train.jsonl"}, "metrics": ["exactMatch"]}
+    asked = {"prompts": ["Look. {prompt}", "Number?"], "fewShot": 2, "general": general, "maxSamples": 4}
+    assert call("--base", "--json", "-", evaluation=asked) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [way["name"] for way in found["alternatives"]] == ["prompt 1", "prompt 2", "2 examples"]
+    assert all(way["measured"]["samples"] == found["samples"] == 4 for way in found["alternatives"])
+    assert set(found["generalBaseline"]["figures"]) == {"exactMatch"}
+    assert "tuned" not in found
+    assert found["visionBaseline"]["effectiveRank"] > 1
+    assert not any(settings.claims[OUTPUT_CLAIM].iterdir())
+
+
+def test_examples_that_do_not_fit_are_left_out_and_that_is_told(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = {"limits": {"maxTokens": 90}}
+    assert call("--base", evaluation={"fewShot": 3, "maxSamples": 3, "visionReliance": False}, dataset=limits) == 0
+    assert "3 of 3 rows were shown fewer than 3 examples" in caplog.text
+    assert "maxTokens 90" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no run has begun in"),
+        (["--model", "nowhere"], "--model nowhere: there is no such folder"),
+        (["--model", "."], "there is neither adapter_config.json nor config.json in it"),
+        (["--from", "nowhere"], "--from nowhere: there is no such folder"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_is_loaded(
+    words: list[str], said: str, call: Callable[..., int], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert call(*words) == 10
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_folder_is_not_a_model(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "owner.json").write_text("{}")
+    with pytest.raises(BadConfigError, match=f"Name it by --from {tmp_path}"):
+        evaluate(tiny_run(tmp_path), settings, Progress(), Which(folder=tmp_path))
+
+
+def test_rows_to_measure_on_are_needed(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(BadConfigError, match=r"spec\.dataset\.validation: is not set"):
+        evaluate(tiny_run(tmp_path, dataset={"validation": None}), settings, Progress(), Which(base=True))
+
+
+def test_boxes_are_read_in_the_frame_of_the_family(workbench: Callable[..., Any], place: Path) -> None:
+    """The right answers of grounding rows, as tokens, are boxes at the right places."""
+    import torch
+    from visionft_trainer.evaluation.generate import Limits, generate
+    from visionft_trainer.evaluation.judge import statistics_of
+
+    boxes = [{"label": "number", "bbox": [4, 4, 20, 28]}]
+    asked = [{"image": f"images/{index}.png", "question": "Where?", "boxes": boxes} for index in (10, 11, 12)]
+    write_rows(place / DATA_CLAIM, "boxes.jsonl", asked)
+    rows = {"pvc": {"claimName": DATA_CLAIM, "path": "boxes.jsonl"}}
+    bench = workbench(
+        dataset={"format": "grounding", "train": rows, "validation": rows}, model={"quantization": "none"}
+    )
+    model = bench.base_model()
+    answers = [example.input_ids[len(example.prompt_ids) :] for example in bench.validation.examples]
+
+    def written(input_ids: torch.Tensor, **_: Any) -> torch.Tensor:
+        return torch.cat([input_ids, torch.stack(answers)], dim=1)
+
+    model.generate = written
+    given = generate(model, bench.validation.examples, bench.validation, Limits(64, 3), bench.processor, bench.family)
+    (box,) = given.items[0].boxes
+    width, height = bench.family.seen_size(bench.processor, bench.validation.images(bench.validation.examples[0]), 0)
+    assert (box.left, box.bottom) == pytest.approx((4 / width, 28 / height), abs=0.01)
+    counts = statistics_of(["groundedAccuracy"], [example.row for example in bench.validation.examples], given.items)
+    assert counts["groundedAccuracy"].sum(axis=0).tolist() == [3, 3]
