@@ -245,6 +245,7 @@ def test_a_very_long_answer_is_folded_and_bounded() -> None:
     (right, base, tuned) = page.section("samples").find("details", class_="long")
     assert "all 300,000 characters" in tuned.text
     assert len(tuned.raw) < 11_000
+    assert len(right.raw) < 11_000
     assert "report.json has them all" in right.text
     assert "Too long for its differences to be marked." in base.text
 
@@ -269,12 +270,12 @@ def test_24_samples_of_noise_stay_below_5_mb() -> None:
     shown, kept = samples(24)
     chosen = []
     budget = pictures.budget_for(24)
-    image = Image.frombytes("RGB", (1600, 1200), noise.randbytes(1600 * 1200 * 3))
+    image = Image.frombytes("RGB", (640, 480), noise.randbytes(640 * 480 * 3))
     small, copy = pictures.shrink(image, budget)
     for place, sample in enumerate(shown.chosen):
         name = f"{place}.jpg"
         kept[name] = small
-        size = {"width": copy.width, "height": copy.height, "original_width": 1600, "original_height": 1200}
+        size = {"width": copy.width, "height": copy.height, "original_width": 640, "original_height": 480}
         chosen.append(
             sample.model_copy(
                 update={"pictures": [SamplePicture(file=name, **size)], "tuned": "z" * 50_000, "baseline": "y" * 50_000}
