@@ -18,7 +18,7 @@ from visionft_trainer import cli
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 STEPS = 4  # of each training here; the pages name later checkpoints
-AFTER_A_RUN = ("export.md",)
+AFTER_A_RUN = ("export.md", "verify.md")
 PAGES = ("workstation.md", "check-data.md", "training.md", "estimate.md", *AFTER_A_RUN)
 COMMAND = re.compile(r"    (?:\$ )?(visionft-trainer .+)|    \$ (.+)")
 ERROR = "    visionft-trainer: "
@@ -73,6 +73,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def world_after_a_run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with what the run of the first page leaves."""
+    place = tmp_path_factory.mktemp("after") / "here"
+    shutil.copytree(world, place, symlinks=True)
+    command = ["run", place / "examples" / "digits.yaml", "--pvc", f"digits={place / 'digits'}", "--quiet"]
+    subprocess.run([sys.executable, "-m", "visionft_trainer", *command], check=True, capture_output=True)
+    return place
+
+
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Gives the signals back that the program takes over."""
@@ -85,14 +95,17 @@ def handlers() -> Iterator[None]:
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("name", PAGES)
 def test_commands_of_a_page(
-    name: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     place = tmp_path / "here"
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    world = request.getfixturevalue("world_after_a_run" if name in AFTER_A_RUN else "world")
     shutil.copytree(world, place, symlinks=True)
     monkeypatch.chdir(place)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    if name in AFTER_A_RUN:
-        assert cli.main(["run", "examples/digits.yaml", "--pvc", "digits=./digits", "--quiet"]) == 0
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     found = commands(DOCS / name)
     assert any(shown.program for shown in found)

@@ -110,11 +110,12 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def print_verdicts(verdicts: list[Verdict], stream: TextIO) -> None:
-    """A few lines for each artifact."""
+    """A few lines for each artifact; what is wrong goes to standard error, as everything that fails."""
     for verdict in verdicts:
         if verdict.problem is not None:
             problem = verdict.problem
-            stream.write(f"{verdict.place}: {shown(problem.file)} {_WORDS[problem.what]}: {shown(problem.detail)}\n")
+            said = f"{verdict.place}: {shown(problem.file)} {_WORDS[problem.what]}: {shown(problem.detail)}"
+            sys.stderr.write(f"visionft-trainer: {said}.\n")
         else:
             _print_sound(verdict, stream)
 

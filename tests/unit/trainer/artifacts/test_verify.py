@@ -139,7 +139,7 @@ def test_sums_that_lead_elsewhere(artifact: Artifact, name: str, capsys: pytest.
         file.write(f"{'0' * 64}  {name}\n")
     assert found(artifact.folder) == (sums.FILE, "broken")
     assert cli.main(["verify", str(artifact.folder)]) == 3
-    assert "\x1b" not in capsys.readouterr().out
+    assert "\x1b" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -219,12 +219,12 @@ def test_a_folder_of_artifacts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     write_artifact(tmp_path)
     (write_artifact(tmp_path, "merged").folder / "config.json").write_text("{}")
     assert cli.main(["verify", str(tmp_path)]) == 3
-    said = capsys.readouterr().out
-    assert "adapter: all 5 files" in said
-    assert "merged: config.json was changed" in said
+    said = capsys.readouterr()
+    assert "adapter: all 5 files" in said.out
+    assert "merged: config.json was changed" in said.err
     (tmp_path / provenance.FILE).write_text("{}")  # as the folder of a run has it
     assert cli.main(["verify", str(tmp_path)]) == 3
-    assert "merged: config.json was changed" in capsys.readouterr().out
+    assert "merged: config.json was changed" in capsys.readouterr().err
     assert cli.main(["verify", str(tmp_path), "--digest", "sha256:" + "0" * 64]) == 10
 
 
@@ -268,12 +268,12 @@ def test_an_oci_layout(artifact: Artifact, tmp_path: Path, capsys: pytest.Captur
     blob.write_bytes(before[:-1] + b"\0")
     capsys.readouterr()
     assert cli.main(["verify", str(layout)]) == 3
-    assert "model-00000.safetensors was changed" in capsys.readouterr().out
+    assert "model-00000.safetensors was changed" in capsys.readouterr().err
     blob.unlink()
     assert cli.main(["verify", str(layout)]) == 3
     blob.symlink_to("/dev/zero")
     assert cli.main(["verify", str(layout)]) == 3
-    assert "is not among the layout's blobs" in capsys.readouterr().out
+    assert "is not among the layout's blobs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
