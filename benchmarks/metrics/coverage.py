@@ -26,13 +26,21 @@ def main() -> None:
     arguments.add_argument("--each", action="store_true", help="all the sets of each of four sizes")
     given = arguments.parse_args()
     began, results = time.monotonic(), {}
+    pooled: dict[str, dict[str, int]] = {}
     sizes = (50, 100, 200, 500) if given.each else SIZES
     for kind in kinds():
         of_sizes = {size: covered(kind, size, given.sets // (1 if given.each else len(sizes))) for size in sizes}
         total = {side: sum(found[side] for found in of_sizes.values()) for side in ("sets", "below", "above")}
         results[kind.name] = {**total, "coverage": share(total), "sizes": of_sizes}
+        together = pooled.setdefault(
+            f"{kind.metric.name}{', differences' if kind.pairs else ''}", dict.fromkeys(total, 0)
+        )
+        for side, count in total.items():
+            together[side] += count
         shown = {size: round(100 * share(found), 1) for size, found in of_sizes.items()} if given.each else ""
         print(f"{kind.name:40} {100 * share(total):5.1f} % {shown}", flush=True)
+    for name, total in pooled.items():
+        print(f"all of {name:33} {100 * share(total):5.1f} %")
     name = "coverage-by-size.json" if given.each else "coverage.json"
     (HERE / "results" / name).write_text(json.dumps(results, indent=1) + "\n")
     print(f"{time.monotonic() - began:.0f} s")

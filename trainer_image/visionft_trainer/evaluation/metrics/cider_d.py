@@ -30,8 +30,7 @@ class _Vector:
 
     weights: tuple[dict[tuple[str, ...], float], ...]
     norms: tuple[float, ...]
-    length: int
-    """Its pairs of words, by which the published code compares lengths."""
+    words: int
 
 
 def _count(cases: Sequence[Case]) -> Floats:
@@ -57,7 +56,7 @@ def _vector(grams: _Grams, seen: Counter[tuple[str, ...]], rows: int) -> _Vector
     for gram, count in grams.items():
         weights[len(gram) - 1][gram] = count * (math.log(rows) - math.log(max(seen[gram], 1)))
     norms = tuple(math.sqrt(sum(weight**2 for weight in order.values())) for order in weights)
-    return _Vector(weights, norms, sum(count for gram, count in grams.items() if len(gram) == 2))
+    return _Vector(weights, norms, sum(count for gram, count in grams.items() if len(gram) == 1))
 
 
 def _similarity(answer: _Vector, reference: _Vector) -> float:
@@ -70,7 +69,7 @@ def _similarity(answer: _Vector, reference: _Vector) -> float:
             answer.weights, reference.weights, answer.norms, reference.norms, strict=True
         )
     ]
-    return _mean(cosines) * math.exp(-((answer.length - reference.length) ** 2) / (2 * SIGMA**2))
+    return _mean(cosines) * math.exp(-((answer.words - reference.words) ** 2) / (2 * SIGMA**2))
 
 
 def _mean(values: Iterable[float]) -> float:

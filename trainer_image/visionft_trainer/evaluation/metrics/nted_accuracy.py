@@ -2,7 +2,7 @@
 
 The distance is that of Zhang and Shasha, "Simple Fast Algorithms for the Editing Distance between Trees and Related
 Problems", SIAM Journal on Computing 18 (1989). The packages that compute it (zss, apted) have seen no release since
-2018 and take 7 to 19 seconds for two receipts of 60 items; this takes under one. Tests hold it against zss.
+2018 and take 7 to 30 times as long for 20 to 60 items (benchmarks/metrics/trees.py). Tests hold it against zss.
 """
 
 from __future__ import annotations
@@ -41,16 +41,17 @@ def _accuracy(case: Case) -> float:
 def _compared(right: documents.Fields, given: documents.Fields) -> float:
     if right == given:
         return 1.0
-    tree = _tree("<root>", right)
-    size = _total(tree) - tree.size
-    return max(0.0, 1.0 - distance(tree, _tree("<root>", given)) / size) if size else 0.0
+    root = tree("<root>", right)
+    size = _total(root) - root.size
+    return max(0.0, 1.0 - distance(root, tree("<root>", given)) / size) if size else 0.0
 
 
-def _tree(label: str, document: Any) -> _Node:
+def tree(label: str, document: Any) -> _Node:
+    """Of a document in its normal form."""
     if isinstance(document, dict):
-        return _Node(label, children=[_tree(key, value) for key, value in document.items()])
+        return _Node(label, children=[tree(key, value) for key, value in document.items()])
     if all(isinstance(item, dict) for item in document):
-        return _Node(label, children=[_tree("<subtree>", item) for item in document])
+        return _Node(label, children=[tree("<subtree>", item) for item in document])
     return _Node(label, children=[_Node(item, is_leaf=True) for item in document])
 
 
@@ -58,7 +59,8 @@ def _total(node: _Node) -> int:
     return node.size + sum(map(_total, node.children))
 
 
-def _rename(one: _Node, other: _Node) -> int:
+def rename(one: _Node, other: _Node) -> int:
+    """What it costs to make one node the other."""
     from rapidfuzz.distance import Levenshtein
 
     if one.is_leaf and other.is_leaf:
@@ -101,7 +103,7 @@ def distance(one: _Node, other: _Node) -> int:
     a, b = _ordered(one), _ordered(other)
     removals = [node.size for node in a.nodes]
     insertions = [node.size for node in b.nodes]
-    renames = [[_rename(left, right) for right in b.nodes] for left in a.nodes]
+    renames = [[rename(left, right) for right in b.nodes] for left in a.nodes]
     trees = [[0] * len(b.nodes) for _ in a.nodes]
     for i in a.keyroots:
         for j in b.keyroots:
