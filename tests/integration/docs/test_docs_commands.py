@@ -83,6 +83,18 @@ def world_after_a_run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return place
 
 
+@pytest.fixture(scope="module")
+def ran(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a run."""
+    place = tmp_path_factory.mktemp("ran") / "here"
+    shutil.copytree(world, place, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        assert cli.main(["run", "examples/digits.yaml", "--pvc", "digits=./digits", "--quiet"]) == 0
+    return place
+
+
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Gives the signals back that the program takes over."""
