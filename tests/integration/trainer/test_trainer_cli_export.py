@@ -88,11 +88,11 @@ def bench(tmp_path: Path, place: Path, finished: Path) -> Bench:
     return Bench(tmp_path, place, finished)
 
 
-ABOUT = ("provenance.json", "SHA256SUMS")
+ABOUT = ("provenance.json", "SHA256SUMS", "README.md")
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Digests of all files but those that say when and by whom the artifact was written."""
+    """Digests of all files but those that say when the artifact was written, and what was measured."""
     return {name: found for name, found in sums.of_folder(folder).items() if name not in ABOUT}
 
 
@@ -111,6 +111,9 @@ def test_interrupted_run_gives_what_it_would_have_written(bench: Bench, finished
     assert made(exported) == of_run(finished)
     for artifact in exported.artifacts:
         assert verify.verify(verify.FolderCopy(artifact.folder), artifact.digest).problem is None
+        card = (artifact.folder / "README.md").read_text()
+        assert "library_name" in card
+        assert "model-index" not in card, "the figures of a run are not those of its checkpoint"
 
 
 def test_an_earlier_checkpoint_by_name_and_by_path(bench: Bench, finished: Path) -> None:

@@ -217,6 +217,7 @@ def _make(
     from visionft_trainer.artifacts import adapter as adapters
     from visionft_trainer.artifacts import leaving, lineage, merged, provenance
     from visionft_trainer.model import adapt, load
+    from visionft_trainer.page import stage as page
     from visionft_trainer.training import weights
 
     device = load.choose_device(spec, settings)
@@ -250,6 +251,7 @@ def _make(
             spec,
             processor,
             made_from,
+            page.card(origin.run, files, judged=origin.checkpoint is None),
         )
 
 

@@ -56,8 +56,10 @@ def keep_samples(place: RunFolder, spec: VisionFineTuneSpec, rows: Prepared, pro
     )
 
 
-def card(place: RunFolder, files: ModelFiles) -> Callable[[Kind, Path], None]:
+def card(place: RunFolder, files: ModelFiles, *, judged: bool = True) -> Callable[[Kind, Path], None]:
     """Writes the model card of an artifact of this run into its folder. `files` are those of the base model.
+
+    Without `judged` the run's figures are left out: the artifact is of an earlier step than what was measured.
 
     Raises:
         BadConfigError: the folder is that of no run.
@@ -66,6 +68,8 @@ def card(place: RunFolder, files: ModelFiles) -> Callable[[Kind, Path], None]:
     from visionft_trainer.page.read import read_run
 
     report = read_run(place)
+    if not judged:
+        report = report.model_copy(update={"judgement": None})
     return lambda kind, folder: model_card.write(folder, report, kind, files)
 
 
