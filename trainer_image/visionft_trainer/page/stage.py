@@ -69,7 +69,7 @@ def card(place: RunFolder, files: ModelFiles, *, judged: bool = True) -> Callabl
 
     report = read_run(place)
     if not judged:
-        report = report.model_copy(update={"judgement": None})
+        report = report.model_copy(update={"judgement": None, "gates": []})
     return lambda kind, folder: model_card.write(folder, report, kind, files)
 
 
