@@ -69,6 +69,7 @@ def run(
     """
     spec = run_file.spec
     place = folder.claim(run_file, settings)
+    page.follow(run_file, settings, place, progress, member)
     finished = read_result(place)
     if finished is not None:
         log.info(
@@ -84,7 +85,6 @@ def run(
         )
         progress.finish()
         return finished
-    page.follow(run_file, settings, place, progress, member)
     exported = read_result(place, place.exported)
     if exported is None:
         with scratch_folder() as scratch:

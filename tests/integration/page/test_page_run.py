@@ -5,6 +5,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -13,6 +14,7 @@ from support.markup import read_html
 from support.tiny_data import draw_number, row, write_numbers, write_rows
 from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run
+from visionft_api.run_file import RunFile
 from visionft_trainer import cli, pipeline
 from visionft_trainer.page.model import RunReport
 from visionft_trainer.reporting.progress import Progress
@@ -20,6 +22,23 @@ from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 
 BASE_CARD = "---\nlicense: other\nlicense_name: tiny\nlicense_link: LICENSE\n---\n# Tiny\n"
+
+
+def run_of(folder: Path, **evaluation: Any) -> RunFile:
+    """Two steps; the manifest is written to `folder`."""
+    measured = {
+        "metrics": ["cer", "exactMatch"],
+        "maxNewTokens": 3,
+        "every": 1,
+        "reportSamples": 3,
+        "gates": ["cer < 1"],
+    }
+    return tiny_run(
+        folder,
+        training={"maxSteps": 2, "checkpoints": {"every": 1}},
+        evaluation=measured | evaluation,
+        output={"pvc": {"claimName": OUTPUT_CLAIM}, "merged": True},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +54,8 @@ def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (data / "validation.jsonl").read_bytes().splitlines()
     write_rows(data, "validation.jsonl", [*lines, row("images/large.png", "7")])
     (place / OUTPUT_CLAIM).mkdir()
-    run_file = tiny_run(
-        place,
-        training={"maxSteps": 2, "checkpoints": {"every": 1}},
-        evaluation={
-            "metrics": ["cer", "exactMatch"],
-            "maxNewTokens": 3,
-            "every": 1,
-            "reportSamples": 3,
-            "gates": ["cer < 1"],
-        },
-        output={"pvc": {"claimName": OUTPUT_CLAIM}, "merged": True},
-    )
     settings = Settings(claims={name: place / name for name in (MODEL_CLAIM, DATA_CLAIM, OUTPUT_CLAIM)})
-    pipeline.run(run_file, settings, Progress(), Stop(), lambda: datetime(2026, 11, 21, 12, tzinfo=UTC))
+    pipeline.run(run_of(place), settings, Progress(), Stop(), lambda: datetime(2026, 11, 21, 12, tzinfo=UTC))
     return place
 
 
@@ -117,6 +124,17 @@ def test_a_run_that_failed_has_a_page_of_what_is_known(folder: Path, tmp_path: P
     assert "cer < 1 was not measured" in page.section("verdict").text
     assert page.section("curves").find("svg", class_="curves")  # from the newest checkpoint
     assert "4" in page.section("data").table("What is in the data")["Rows that are used"]
+
+
+def test_other_gates_judge_a_complete_run_anew_on_its_page(claims: Path, tmp_path: Path) -> None:
+    copy = tmp_path / OUTPUT_CLAIM
+    shutil.copytree(claims / OUTPUT_CLAIM, copy)
+    settings = Settings(claims={MODEL_CLAIM: claims / MODEL_CLAIM, DATA_CLAIM: claims / DATA_CLAIM, OUTPUT_CLAIM: copy})
+    pipeline.run(run_of(tmp_path, gates=["exactMatch > 0.99"]), settings, Progress(), Stop())
+    assert cli.main(["report", str(copy / "tiny" / "run-1"), "--out", str(tmp_path / "page.html")]) == 0
+    verdict = read_html((tmp_path / "page.html").read_text(encoding="utf-8")).section("verdict")
+    (gate,) = verdict.find("li")
+    assert gate.text.startswith("✗ exactMatch > 0.99 does not hold: exactMatch is 0")
 
 
 @pytest.mark.parametrize(

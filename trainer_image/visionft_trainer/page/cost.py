@@ -90,6 +90,8 @@ class Clock:
 
     def _save(self) -> None:
         """In one piece. A loss of it is no reason to end a training."""
+        if not self._attempt.seconds:  # nothing was done, as where the run was complete already
+            return
         try:
             draft = self._file.with_name(f"{atomic.UNFINISHED_PREFIX}{self._file.name}")
             draft.write_text(self.cost().model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")

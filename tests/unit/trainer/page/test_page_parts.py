@@ -176,9 +176,18 @@ def test_an_interrupted_run_s_cost_is_that_of_all_its_processes(tmp_path: Path) 
     assert cost.gpu_hours(known) == pytest.approx(2 * 250 / 3600)
 
 
+def test_a_process_that_finds_the_run_complete_counts_for_nothing(tmp_path: Path) -> None:
+    progress = Progress([cost.Clock(tmp_path / "cost.json", lambda: cost.Device("CPU", 0))])
+    progress.enter(Stage.REPORT)
+    progress.finish()
+    progress.close()
+    assert not (tmp_path / "cost.json").exists()
+
+
 def test_a_full_disk_ends_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     progress = Progress([cost.Clock(tmp_path / "no such folder" / "cost.json", lambda: cost.Device("CPU", 0))])
     progress.enter(Stage.LOAD)
+    progress.enter(Stage.BASELINE)
     assert "the report will say less of what the run took" in caplog.text
 
 
