@@ -276,7 +276,8 @@ def _leave(
     progress.learn(artifacts=artifacts)
 
     progress.enter(Stage.REPORT)
-    result = exported.model_copy(update={"artifacts": artifacts, "completion_time": clock()})
+    completed = clock().replace(microsecond=0)  # as it is written: a copy checks nothing
+    result = exported.model_copy(update={"artifacts": artifacts, "completion_time": completed})
     page.write(place, result)
     told = seal("report", place.report, lineage.read(place) or {})
     on_claim = [_status_form(told, place)] if spec.output.pvc is not None else []

@@ -68,7 +68,7 @@ def test_without_a_claim_only_the_destinations_keep_it(
     check_adapter(tmp_path / "adapter-s3", claims[MODEL_CLAIM] / "tiny")
     assert (tmp_path / "report-s3" / "report.html").is_file()
     again = pipeline.run(run_file, settings, Progress(), Stop())
-    assert again.artifacts == result.artifacts
+    assert again == result
 
 
 def check_origin(verdict: verify.Verdict, spec_hash: str) -> None:
