@@ -154,6 +154,26 @@ def test_what_is_no_run_is_told(claims: Path, place: str, said: str, capsys: pyt
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("out", "code", "said"),
+    [
+        (".", 10, "--out .: is a folder. Name the page's file, such as report.html."),
+        ("page.json", 10, "--out page.json: the figures go there. Name the page's file, such as page.html."),
+        ("file/page.html", 14, "--out file/page.html cannot be written"),
+    ],
+)
+def test_a_wrong_place_for_the_page_is_told(
+    folder: Path, out: str, code: int, said: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert cli.main(["report", str(folder), "--out", out]) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
 @pytest.mark.parametrize("kind", ["adapter", "merged"])
 def test_the_card_is_read_by_the_hub_s_library(folder: Path, kind: str) -> None:
     card = ModelCard.load(folder / kind / "README.md")

@@ -9,6 +9,7 @@ from pathlib import Path
 from visionft_api.exit_codes import ExitCode
 
 from visionft_trainer.commands.command import Tool
+from visionft_trainer.errors import BadConfigError, StorageFailedError
 
 PAGE_FILE = "report.html"
 
@@ -41,8 +42,17 @@ def execute(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is; gives the exit code. Raises `RunError`."""
     from visionft_trainer.page import read, stage
 
-    page = stage.write(read.open_folder(arguments.folder), out=arguments.out)
-    sys.stdout.write(f"{page}\n{page.with_suffix('.json')}\n")
+    out: Path = arguments.out
+    if out.is_dir():
+        raise BadConfigError(f"--out {out}: is a folder. Name the page's file, such as {out / PAGE_FILE}.")
+    if out.suffix == stage.JSON_SUFFIX:
+        named = out.with_suffix(Path(PAGE_FILE).suffix)
+        raise BadConfigError(f"--out {out}: the figures go there. Name the page's file, such as {named}.")
+    try:
+        page = stage.write(read.open_folder(arguments.folder), out=out)
+    except OSError as error:
+        raise StorageFailedError(f"--out {out} cannot be written ({error}). Name another file.") from error
+    sys.stdout.write(f"{page}\n{page.with_suffix(stage.JSON_SUFFIX)}\n")
     return ExitCode.SUCCESS
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from visionft_trainer.sources.model_files import ModelFiles
 
 PAGE_FILE = "report.html"
+JSON_SUFFIX = ".json"
 
 
 def follow(
@@ -88,7 +89,7 @@ def write(place: RunFolder, result: Result | None = None, out: Path | None = Non
     page = out or place.report / PAGE_FILE
     with writing_to(page):
         page.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(page.with_suffix(".json"), to_json(report))
+        atomic.write_text(page.with_suffix(JSON_SUFFIX), to_json(report))
         atomic.write_text(page, html)
     return page
 
