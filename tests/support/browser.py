@@ -100,7 +100,7 @@ def _package(scratch: Path, name: str, digest: str) -> Path:
     folder = scratch / name.rpartition("@")[0].replace("/", "-")
     folder.mkdir()
     npm = [str(NODE / "bin/node"), str(NODE / "lib/node_modules/npm/bin/npm-cli.js")]
-    fetch = [*npm, "pack", name, "--silent", f"--cache={scratch / 'npm'}"]
+    fetch = [*npm, "pack", name, "--loglevel=error", f"--cache={scratch / 'npm'}"]
     done = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
     archives = list(folder.glob("*.tgz"))
     if done.returncode != 0 or not archives:
