@@ -234,7 +234,9 @@ def _make(
     made_from = lineage.read(origin.run) or provenance.begin(
         run_file, origin.run.owner.run, now(), [lineage.model_of(files)]
     )
-    made_from = provenance.end(made_from, now(), exportedFrom=origin.name)
+    made_from = provenance.end(made_from, now(), exportedFrom=origin.name, mergeBase=spec.output.merge_base)
+    # Another step, or merged in another way, is not what the run has measured.
+    measured = origin.checkpoint is None and origin.run.owner.spec_hash == run_file.spec_hash
     with scratch_folder() as scratch, fitting(origin.name, files):
         if spec.adapter.method == "full":
             shipped = leaving.Shipped(merged.settle(tuned), None)
@@ -251,7 +253,7 @@ def _make(
             spec,
             processor,
             made_from,
-            page.card(origin.run, files, judged=origin.checkpoint is None),
+            page.card(origin.run, files, judged=measured),
         )
 
 

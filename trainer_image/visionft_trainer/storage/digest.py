@@ -8,6 +8,8 @@ It is the sha256 of a manifest that has a line `<sha256>  <path>` for each file,
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PREFIX = "sha256:"
@@ -24,7 +26,9 @@ def manifest(folder: Path) -> str:
     files = sorted(
         (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()), key=lambda p: p.encode()
     )
-    return "".join(f"{file_digest(folder / name)}  {name}\n" for name in files)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
+        digests = pool.map(lambda name: file_digest(folder / name), files)
+        return "".join(f"{digest}  {name}\n" for digest, name in zip(digests, files, strict=True))
 
 
 def folder_digest(folder: Path) -> str:
