@@ -178,10 +178,10 @@ def manifest(work: Path, setting: Setting) -> Any:
     return load_run_file(file).spec
 
 
-def load_once(work: Path, setting: Setting) -> Any:
+def load_once(work: Path, setting: Setting, place: torch.device | None = None) -> Any:
     spec = manifest(work, setting)
     settings = Settings(claims={"bench": work})
-    return load.load_model(model_source.locate(spec.model, settings), spec, load.choose_device(spec, settings))
+    return load.load_model(model_source.locate(spec.model, settings), spec, load.choose_device(spec, settings), place)
 
 
 @dataclasses.dataclass(frozen=True)

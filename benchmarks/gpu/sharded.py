@@ -3,7 +3,8 @@
     python sharded.py NAME --settings "SIDE,BATCH,vision|frozen,checkpointing|kept,nf4|none[,lora|full]" ... --out FILE
 
 As memory.py, with a GPU for each of two processes, which start anew for each setting (--tiny: on CPU, over gloo). The
-rows of a record are those of both; the memory is that of the process that took more.
+rows of a record are those of both; the memory is that of the process that took more. `loading_peak_bytes` is the
+highest of a GPU until layers are shared out, `whole_bytes` what the whole model takes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -27,9 +29,10 @@ import shapes
 import torch
 from visionft_api.spec import ResourcesSpec
 from visionft_trainer import libraries
-from visionft_trainer.estimate import sizes
-from visionft_trainer.model import adapt
+from visionft_trainer.estimate import memory, sizes
+from visionft_trainer.model import adapt, load
 from visionft_trainer.processes import distributed, launch, sharding
+from visionft_trainer.settings import Settings
 from visionft_trainer.storage.scratch import scratch_folder
 from visionft_trainer.training.step_trainer import StepTrainer
 
@@ -98,17 +101,21 @@ def take_part(member: launch.Member, work: Path, setting: one.Setting, out: Path
     StepTrainer._save_checkpoint = lambda *args: None  # type: ignore[method-assign]
     watch = one.Stopwatch()
     result: dict[str, Any] = {"setting": dataclasses.asdict(setting)}
-    model = one.load_once(work, setting)
+    begun = time.perf_counter()
+    model = one.load_once(work, setting, load.CPU)
     with scratch_folder() as scratch:
         made = one.ready(work, setting, scratch, tiny)
         tuned = adapt.adapt(model, made.spec, made.files.family, "bench")
         found = [sizes.row_size(made.rows, index, model.config) for index in range(len(made.rows.examples))]
         result["rows"] = [dataclasses.asdict(row) for row in found]
-        if moments is not None:
-            result["whole_bytes"] = torch.cuda.memory_allocated()
-        sharding.shard(tuned, made.files.family, team)
+        tensors = memory.describe(tuned, made.files.family, made.spec.training.optimizer).tensors
+        result["whole_bytes"] = tensors.weights + tensors.adapter
+        sharding.shard(tuned, made.files.family, team, load.choose_device(made.spec, Settings()))
         one.free()
+        result["loading_seconds"] = time.perf_counter() - begun
+        result["host_peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         if moments is not None:
+            result["loading_peak_bytes"] = torch.cuda.max_memory_allocated()
             result["static_bytes"] = torch.cuda.memory_allocated()
             moments.begin()
         one.run_steps(tuned, made, work, setting, watch, team)

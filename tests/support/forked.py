@@ -18,6 +18,8 @@ from pathlib import Path
 from visionft_trainer import cli
 from visionft_trainer.processes import launch
 
+from support import short_of_memory
+
 
 class Forked:
     """As much of `subprocess.Popen` as is used here."""
@@ -102,6 +104,8 @@ def start_worker(arguments: Sequence[str], rank: int, number: int, folder: Path)
             launch.RANK: str(rank), launch.LOCAL_RANK: str(rank), launch.SIZE: str(number),
             launch.TEAM_FOLDER: str(folder), launch.PARENT: str(parent), "GLOO_SOCKET_IFNAME": "lo",
         })  # fmt: skip
+        if short_of_memory.ENVIRONMENT in os.environ:
+            short_of_memory.strike(os.environ[short_of_memory.ENVIRONMENT])
         return cli.main(list(arguments))
 
     return Forked(worker)

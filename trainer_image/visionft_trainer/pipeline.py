@@ -130,7 +130,7 @@ def _train(
     from visionft_trainer.model import adapt, load
     from visionft_trainer.prepare.preprocess import preprocess
     from visionft_trainer.processes import distributed, sharding, shared
-    from visionft_trainer.training import train
+    from visionft_trainer.training import train, weights
 
     sharding.check(spec)
     device = load.choose_device(spec, settings)
@@ -150,9 +150,8 @@ def _train(
     for warning in prepared.report.warnings:
         log.warning("%s: %s", warning.reason, warning.message)
 
-    batching = plan.batching_for(
-        spec, files, train_rows, device, load.choose_dtype(device), progress, member
-    )
+    planned = plan.make(spec, files, train_rows, device, load.choose_dtype(device), progress, member)
+    batching = planned.batching
 
     progress.enter(Stage.LOAD)
     origin = lineage.begin(run_file, place, settings, data, files, Revisions(place.sources), started)
@@ -162,7 +161,7 @@ def _train(
             shared.Shared(files, train_rows, validation_rows, place.checkpoints, batching), processor, member.folder
         )
         team = distributed.join(member, on_gpu=device.type == "cuda")
-    model = load.load_model(files, spec, device)
+    model = load.load_model(files, spec, device, load.CPU if batching.sharded else device)
 
     measuring = None
     before = None
@@ -174,13 +173,17 @@ def _train(
             progress.note(note)
         if spec.evaluation.baseline:
             progress.enter(Stage.BASELINE)
+            if batching.sharded:
+                model.to(planned.whole)
             before = measuring.baseline(model, f"base {files.revision}", progress.tick)
             progress.learn(evaluation=evaluation_of(measuring.judgement(before, None)))
 
     progress.enter(Stage.ADAPT)
+    if batching.sharded:  # as the other processes have it
+        sharding.to_cpu(model)
     model = adapt.adapt(model, spec, files.family, files.identity)
     if batching.sharded:
-        sharding.shard(model, files.family, team)
+        sharding.shard(model, files.family, team, device)
 
     progress.enter(Stage.TRAIN)
     with stop.at_step_end():
@@ -199,18 +202,19 @@ def _train(
         )
     if trained.interrupted or stop.requested():
         raise stop.interruption()
-    if sharding.is_sharded(model):
-        model = sharding.gather(
-            model,
-            team,
-            lambda: adapt.adapt(load.load_model(files, spec, device), spec, files.family, files.identity),
-        )
+    values = weights.trainable(model) if batching.sharded else None
     distributed.leave()
+    if values is not None:  # whole again, where there is room for it
+        del model
+        sharding.free()
+        model = load.load_model(files, spec, device, planned.whole)
+        model = adapt.adapt(model, spec, files.family, files.identity)
+        weights.assign(model, values)
 
     # What is measured is what ships: the merged model when one is wanted, else the adapter on its quantised base.
     progress.enter(Stage.EVALUATE)
     shipped = leaving.ship(
-        model, spec, files, device, validation_rows or train_rows, processor, scratch.file("adapter")
+        model, spec, files, planned.whole, validation_rows or train_rows, processor, scratch.file("adapter")
     )
     model = shipped.model
     if shipped.difference is not None:

@@ -148,6 +148,8 @@ def print_table(findings: Findings, stream: TextIO) -> None:
         )
         if choice.processes > 1:
             stream.write(f"  {_place(choice)}\n")
+        if needs.host:
+            stream.write(f"  each process loads {format_size(needs.host)} into the node's memory first\n")
         for name, size in _parts(needs):
             stream.write(f"  {name:<24}{format_size(size):>10}\n")
 
@@ -167,6 +169,7 @@ def to_json(findings: Findings) -> str:
                 "accumulation": fit.choice.batching.accumulation,
                 "gradientCheckpointing": fit.choice.batching.gradient_checkpointing,
                 "sharding": "fsdp" if fit.choice.batching.sharded else "ddp",
+                "hostMemoryOfProcess": fit.choice.needs.host,
                 "bytes": {_camel(name): size for name, size in _parts(fit.choice.needs)},
             }
             for fit in findings.fits
@@ -194,7 +197,6 @@ def _parts(needs: Needs) -> list[tuple[str, int]]:
         ("activations", needs.activations.total),
         ("other processes", needs.exchange),
         ("gathered layers", needs.gathered),
-        ("whole model at first", needs.allocated - needs.training),
         ("libraries", needs.total - needs.allocated + needs.workspace),
         ("total", needs.total),
     ]

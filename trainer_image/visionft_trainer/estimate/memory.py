@@ -8,7 +8,7 @@ from typing import Any
 from visionft_trainer.estimate.activations import Activations, Batch, Head, activations
 from visionft_trainer.estimate.layers import FULL, Block, Tower
 from visionft_trainer.estimate.reading import blocks_of, tower_of
-from visionft_trainer.estimate.tensors import Shareable, Tensors, shareable, shared_out, tensors_of
+from visionft_trainer.estimate.tensors import Shareable, Tensors, frozen_bytes, shareable, shared_out, tensors_of
 from visionft_trainer.families import Family
 from visionft_trainer.processes.distributed import BUCKET_ELEMENTS
 
@@ -26,7 +26,7 @@ GATHERED_GRADIENTS = 2
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes on one GPU, by what they are for."""
+    """Bytes on one GPU, by what they are for; and what loading takes beside it."""
 
     weights: int
     adapter: int
@@ -38,12 +38,12 @@ class Needs:
     workspace: int
     gathered: int = 0
     """Layers that are shared out, whole for the time that they run."""
-    at_first: int = 0
-    """The whole model, as it is loaded before its layers are shared out."""
+    host: int = 0
+    """Of the node's memory: the whole model, as each process loads it before its layers are shared out."""
 
     @property
-    def training(self) -> int:
-        """What steps take."""
+    def allocated(self) -> int:
+        """The highest that `torch.cuda.max_memory_allocated` shows."""
         return (
             self.weights
             + self.adapter
@@ -54,11 +54,6 @@ class Needs:
             + self.workspace
             + self.gathered
         )
-
-    @property
-    def allocated(self) -> int:
-        """The highest that `torch.cuda.max_memory_allocated` shows."""
-        return max(self.training, self.at_first)
 
     @property
     def total(self) -> int:
@@ -77,6 +72,8 @@ class Model:
     """Whether the vision encoder is part of the graph: some of it is trained."""
     tower: Tower
     shareable: Shareable
+    shipped: int = 0
+    """Bytes of the whole model without quantisation."""
 
 
 def describe(model: Any, family: Family, optimizer: str) -> Model:
@@ -91,18 +88,19 @@ def describe(model: Any, family: Family, optimizer: str) -> Model:
         vision_graph=any(block.trained for block in blocks if block.region == "vision"),
         tower=tower_of(model.config),
         shareable=shareable(model, family, optimizer),
+        shipped=frozen_bytes(model, plain=model.get_input_embeddings().weight.dtype),
     )
 
 
 def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1, sharded: bool = False) -> Needs:
     """What one GPU must hold for micro-batches like `batch`. Each of several processes holds the whole model, or, when
     `sharded`, its part of the language layers and all else."""
-    part, tensors, gathered, at_first = model.shareable, model.tensors, 0, 0
+    part, tensors, gathered, host = model.shareable, model.tensors, 0, 0
     exchanged = model.tensors.gradients if processes > 1 else 0
     if sharded:
         tensors = shared_out(model.tensors, part, processes)
         gathered = GATHERED_LAYERS * part.largest + GATHERED_GRADIENTS * part.largest_trained
-        at_first = model.tensors.weights + model.tensors.adapter
+        host = model.tensors.weights + model.tensors.adapter
         exchanged -= part.trained  # they are added up layer by layer
     return Needs(
         weights=tensors.weights,
@@ -120,5 +118,5 @@ def needs(model: Model, batch: Batch, *, checkpointing: bool, processes: int = 1
         exchange=min(exchanged, FULL * BUCKET_ELEMENTS),
         workspace=WORKSPACE_BYTES,
         gathered=gathered,
-        at_first=at_first,
+        host=host,
     )

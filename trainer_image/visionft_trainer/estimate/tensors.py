@@ -113,8 +113,11 @@ def shared_out(tensors: Tensors, part: Shareable, processes: int) -> Tensors:
     )
 
 
-def frozen_bytes(model: nn.Module) -> int:
-    """Weights and buffers that are not trained, each counted once however many modules share it."""
+def frozen_bytes(model: nn.Module, plain: torch.dtype | None = None) -> int:
+    """Weights and buffers that are not trained, each counted once however many modules share it.
+
+    With `plain`, of the model once its quantised weights are brought back to that type.
+    """
     from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 
     total = 0
@@ -124,7 +127,9 @@ def frozen_bytes(model: nn.Module) -> int:
             if id(tensor) in seen or (isinstance(tensor, nn.Parameter) and tensor.requires_grad):
                 continue
             seen.add(id(tensor))
-            if name == "weight" and isinstance(module, Linear4bit):
+            if name == "weight" and isinstance(module, Linear4bit | Linear8bitLt) and plain is not None:
+                total += module.in_features * module.out_features * plain.itemsize
+            elif name == "weight" and isinstance(module, Linear4bit):
                 total += nf4_bytes(module.in_features * module.out_features)
             elif name == "weight" and isinstance(module, Linear8bitLt):
                 total += int8_bytes(module.in_features, module.out_features)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -76,22 +78,31 @@ def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:
     return processor
 
 
-def load_model(files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device) -> Any:
-    """The base model on `device`, in eval mode, nothing trainable. Raises `BadModelError`."""
+CPU = torch.device("cpu")
+
+
+def load_model(
+    files: ModelFiles, spec: VisionFineTuneSpec, device: torch.device, place: torch.device | None = None
+) -> Any:
+    """The base model for computing on `device`, in eval mode, nothing trainable. Raises `BadModelError`.
+
+    It lies on `device`, or on the CPU when that is its `place`: one whose parts go to several GPUs need not fit on one.
+    """
     from safetensors import SafetensorError
 
     dtype = choose_dtype(device)
     try:
-        loaded: Any = files.family.model_class().from_pretrained(
-            files.folder,
-            dtype=dtype,
-            device_map={"": device},
-            quantization_config=quantization(spec.model.quantization, files.family, dtype),
-            local_files_only=True,
-            trust_remote_code=files.runs_code,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with _quantised_by(device) if spec.model.quantization == "nf4" else nullcontext():
+            loaded: Any = files.family.model_class().from_pretrained(
+                files.folder,
+                dtype=dtype,
+                device_map={"": place or device},
+                quantization_config=quantization(spec.model.quantization, files.family, dtype),
+                local_files_only=True,
+                trust_remote_code=files.runs_code,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
@@ -129,6 +140,27 @@ def quantization(kind: Literal["nf4", "int8", "none"], family: Family, dtype: to
         else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
     )
     return BitsAndBytesConfig(**bits, llm_int8_skip_modules=list(family.keep_precision))  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _quantised_by(device: torch.device) -> Iterator[None]:
+    """Let `device` quantise 4-bit weights that are loaded into the CPU's memory, one tensor at a time: a CPU takes
+    minutes for what a GPU does in a second."""
+    from bitsandbytes.nn.modules import Params4bit
+
+    plain: Any = Params4bit._quantize
+
+    def quantise(parameter: Any, place: torch.device) -> Any:
+        found = plain(parameter, device)
+        found.data = found.data.to(place)
+        found.quant_state.to(place)
+        return found
+
+    Params4bit._quantize = quantise  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Params4bit._quantize = plain  # type: ignore[method-assign]
 
 
 def keep_cpu_weights_unpacked(model: nn.Module) -> None:

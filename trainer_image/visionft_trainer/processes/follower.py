@@ -17,18 +17,18 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
     libraries.prepare(spec.resources, settings.device)
     from visionft_trainer.model import adapt, load
     from visionft_trainer.processes import distributed, sharding, shared
-    from visionft_trainer.training import train
+    from visionft_trainer.training import train, weights
 
     device = load.choose_device(spec, settings)
     waiting = shared.wait(member.folder)
     processor = load.load_processor(waiting.files, spec)
     prepared = waiting.open(processor)
     team = distributed.join(member, on_gpu=device.type == "cuda")
-    model = adapt.adapt(
-        load.load_model(waiting.files, spec, device), spec, waiting.files.family, waiting.files.identity
-    )
-    if prepared.batching.sharded:
-        sharding.shard(model, waiting.files.family, team)
+    sharded = prepared.batching.sharded
+    model = load.load_model(waiting.files, spec, device, load.CPU if sharded else device)
+    model = adapt.adapt(model, spec, waiting.files.family, waiting.files.identity)
+    if sharded:
+        sharding.shard(model, waiting.files.family, team, device)
     with stop.at_step_end():
         trained = train.train(
             model,
@@ -45,6 +45,6 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
         )
     if trained.interrupted:
         raise stop.interruption()
-    if sharding.is_sharded(model):
-        sharding.gather(model, team, lambda: model)
+    if sharded:
+        weights.trainable(model, keep=False)
     distributed.leave()

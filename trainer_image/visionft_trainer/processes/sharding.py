@@ -1,15 +1,17 @@
 """A model whose language layers lie in parts on several processes, for what does not fit on one GPU (FSDP2, arXiv
 2304.11277).
 
-A layer's weights are gathered for the time that it runs. Only layers that every row runs through are shared out: at one
+The model is loaded into the CPU's memory, and a GPU gets its shares layer by layer: at no time it holds the whole. A
+layer's weights are gathered for the time that it runs. Only layers that every row runs through are shared out: at one
 that rows without pictures skip, processes would wait for each other. An adapter is small and stays whole everywhere. In
 full fine-tuning the layers' gradients and their optimizer state are shared out, too.
 """
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -20,7 +22,6 @@ from visionft_trainer.errors import BadConfigError
 from visionft_trainer.families import Family
 from visionft_trainer.model import load
 from visionft_trainer.processes.distributed import Team
-from visionft_trainer.training import weights
 
 SKIPPED = "cross_attn"  # in the name of what layers that look at pictures only are made of (Mllama)
 
@@ -44,8 +45,10 @@ def obstacle(spec: VisionFineTuneSpec) -> str | None:
     return None
 
 
-def shard(model: Any, family: Family, team: Team) -> None:
-    """Share the language layers of `model` out among the processes of `team`, in place.
+def shard(model: Any, family: Family, team: Team, device: torch.device) -> None:
+    """Share the language layers of `model` out among the processes of `team`, in place, and bring it to `device`.
+
+    It may lie in the CPU's memory: a layer is on `device` whole only until it is shared out, one after the other.
 
     Raises:
         BadConfigError: full fine-tuning on GPUs without bfloat16, whose scaled losses torch cannot share out.
@@ -54,7 +57,6 @@ def shard(model: Any, family: Family, team: Team) -> None:
     from torch.distributed.fsdp import fully_shard
 
     base: nn.Module = model.get_base_model() if hasattr(model, "peft_config") else model
-    device = next(model.parameters()).device
     if base is model and load.choose_dtype(device) is torch.float16:
         raise BadConfigError(
             "spec.adapter.method: full; with sharding fsdp it needs GPUs that have bfloat16, and these compute in "
@@ -70,6 +72,29 @@ def shard(model: Any, family: Family, team: Team) -> None:
         layer.set_force_sum_reduction_for_comms(True)
     root = base.get_submodule(names[0].rpartition(".layers.")[0])
     fully_shard(root, mesh=mesh, ignored_params=set(root.parameters()))
+    _bring_the_rest(model, device)
+    vars(base)["hf_device_map"] = {"": device}  # accelerate trains no quantised model that was loaded elsewhere
+
+
+def _bring_the_rest(model: nn.Module, device: torch.device) -> None:
+    """Move what stays whole in each process: vision tower, embeddings, head, adapters, buffers."""
+    with torch.no_grad():
+        for tensor in chain(model.parameters(), model.buffers()):
+            if tensor.device != device:
+                tensor.data = tensor.to(device)
+
+
+def to_cpu(model: Any) -> None:
+    """Bring a whole model into the CPU's memory, and give the GPU's back."""
+    model.to("cpu")
+    free()
+
+
+def free() -> None:
+    """Give back what was held by what nothing refers to any more, on the GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def language_layers(base: nn.Module, family: Family) -> list[str]:
@@ -89,14 +114,3 @@ def is_sharded(model: nn.Module) -> bool:
     from torch.distributed.tensor import DTensor
 
     return any(isinstance(parameter, DTensor) for parameter in model.parameters())
-
-
-def gather(model: Any, team: Team, build: Callable[[], Any]) -> Any:
-    """The trained model in one piece on process 0, where `build()` makes an untrained one; all processes call it."""
-    values = weights.trainable(model, keep=team.leads)
-    if not team.leads:
-        return model
-    del model
-    whole = build()
-    weights.assign(whole, values)
-    return whole
