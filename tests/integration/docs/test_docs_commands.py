@@ -18,7 +18,7 @@ from visionft_trainer import cli
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 STEPS = 4  # of each training here; the pages name later checkpoints
-AFTER_A_RUN = ("export.md", "verify.md", "report.md")
+AFTER_A_RUN = ("evaluate.md", "export.md", "verify.md", "report.md")
 PAGES = ("workstation.md", "check-data.md", "training.md", "estimate.md", *AFTER_A_RUN)
 COMMAND = re.compile(r"    (?:\$ )?(visionft-trainer .+)|    \$ (.+)")
 ERROR = "    visionft-trainer: "

@@ -50,3 +50,8 @@ def test_clear_forgetting_is_told() -> None:
     assert reasons(judgement(**general, general_delta={"cer": figure(0.2, 0.1, 0.3)})) == ["Forgetting"]
     assert reasons(judgement(**general, general_delta={"cer": figure(0.2, -0.1, 0.5)})) == []
     assert reasons(judgement(**general, general_delta={"cer": figure(-0.2, -0.3, -0.1)})) == []
+
+
+def test_pictures_that_surely_mend_a_little_are_looked_at() -> None:
+    assert reasons(judgement(vision_tuned=vision(0.80, 0.85, 0.85, spread=0.01))) == []
+    assert reasons(judgement(vision_tuned=vision(0.80, 0.85, 0.85, spread=0.06))) == ["VisionReliance"]
