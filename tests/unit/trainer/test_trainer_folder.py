@@ -119,3 +119,12 @@ def test_new_folder_is_there_wholly_or_not_at_all(tmp_path: Path) -> None:
         interrupted()
     assert (target / "a").read_text() == "1"
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_a_run_without_a_claim_works_in_the_workspace(tmp_path: Path) -> None:
+    run_file = tiny_run(tmp_path, uid="a", run=3, output={"pvc": None, "s3": {"bucket": "models"}})
+    place = folder.claim(run_file, Settings(workspace=tmp_path / "work"))
+    assert place.path == tmp_path / "work" / "tiny" / "run-3"
+    assert folder.claim(run_file, Settings(workspace=tmp_path / "work")) == place, (
+        "a process that goes on finds it again"
+    )

@@ -87,3 +87,18 @@ def test_one_gpu_is_seen_or_none(device: str, gpus: int, visible: str, monkeypat
     environment["CUDA_VISIBLE_DEVICES"] = "3"
     libraries.prepare(ResourcesSpec(gpus=gpus), device)
     assert environment["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_what_the_operator_says_of_results() -> None:
+    settings = Settings.from_environment(
+        {
+            "VISIONFT_WORKSPACE": "/work",
+            "VISIONFT_IMAGE": "registry/trainer@sha256:12",
+            "VISIONFT_SECRET_OUTPUT_OCI_DOCKERCONFIGJSON": "/secrets/config.json",
+            "VISIONFT_SECRET_OUTPUT_HUB_HF_TOKEN": "hf_1",
+        }
+    )
+    assert (settings.workspace, settings.image) == (Path("/work"), "registry/trainer@sha256:12")
+    assert settings.docker_config == Path("/secrets/config.json")
+    assert settings.secret("output_hub", "HF_TOKEN") == "hf_1"
+    assert settings.secret("output_s3", "AWS_ACCESS_KEY_ID") is None
