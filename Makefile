@@ -65,6 +65,8 @@ locks: $(READY) ## resolve the dependencies again
 	    pyproject.toml --extra $$extra -o locks/$$extra.txt $(UPGRADE); done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  pyproject.toml --all-extras -o locks/dev.txt $(UPGRADE)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  tests/mlflow_server/requirements.in -o locks/mlflow-server.txt $(UPGRADE)
 
 clean: ## remove everything that was built or installed here
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache dist
