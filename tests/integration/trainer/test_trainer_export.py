@@ -124,6 +124,19 @@ def test_a_merged_model_in_several_files(workbench: Build, tmp_path: Path) -> No
     assert torch.equal(logits(loaded, bench), logits(model, bench))
 
 
+def test_sampling_values_of_a_model_that_does_not_sample_stop_no_export(workbench: Build, tmp_path: Path) -> None:
+    """transformers reads them with a warning, and refuses to save them: at the end of a training."""
+    from transformers import GenerationConfig
+
+    bench = workbench(model={"quantization": "none"})
+    model = bench.base_model()
+    for name, value in {"temperature": 0.9, "top_p": 0.6, "max_new_tokens": 7}.items():
+        setattr(model.generation_config, name, value)
+    write_merged(model, bench.processor, tmp_path)
+    again = GenerationConfig.from_pretrained(tmp_path)
+    assert (again.temperature, again.top_p, again.max_new_tokens) == (None, None, 7)
+
+
 def test_merging_into_the_original_weights_says_how_far_off_it_is(workbench: Build, tmp_path: Path) -> None:
     bench = workbench(output={"merged": True, "mergeBase": "Original"})
     model = trained(bench, bench.tuned_model(), tmp_path)

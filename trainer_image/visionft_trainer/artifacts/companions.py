@@ -7,6 +7,8 @@ from typing import Any
 
 from visionft_trainer.errors import writing_to
 
+FOR_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+
 
 def write(processor: Any, model: Any, folder: Path) -> None:
     """Save the processor, and the generation config of `model`. Raises `StorageFailedError`."""
@@ -16,6 +18,17 @@ def write(processor: Any, model: Any, folder: Path) -> None:
     backend.no_truncation()
     with writing_to(folder):
         processor.save_pretrained(folder)
-        generation = getattr(model, "generation_config", None)
-        if generation is not None:
-            generation.save_pretrained(folder)
+        if getattr(model, "generation_config", None) is not None:
+            keep_generation_sound(model)
+            model.generation_config.save_pretrained(folder)
+
+
+def keep_generation_sound(model: Any) -> None:
+    """Leave out what transformers refuses to save: values for sampling in a model that does not sample.
+
+    Published models have such files, LLaVA's among them. They are read with a warning and change no answer.
+    """
+    config = model.generation_config
+    if not config.do_sample:
+        for name in FOR_SAMPLING:
+            setattr(config, name, None)

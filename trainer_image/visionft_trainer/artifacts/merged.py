@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from visionft_trainer.artifacts.companions import keep_generation_sound
 from visionft_trainer.artifacts.dequantise import dequantise
 from visionft_trainer.errors import writing_to
 
@@ -39,6 +40,8 @@ def settle(tuned: Any) -> Any:
 
 def write(model: Any, folder: Path, shard_bytes: int) -> Path:
     """Save a merged model in safetensors files of at most `shard_bytes`. Raises `StorageFailedError`."""
+    if getattr(model, "generation_config", None) is not None:
+        keep_generation_sound(model)
     with writing_to(folder):
         model.save_pretrained(folder, max_shard_size=shard_bytes)
     return folder
