@@ -87,7 +87,7 @@ def describe(model: Any, family: Family, optimizer: str) -> Model:
         Head(width, words, trained=head.weight.requires_grad),
         vision_graph=any(block.trained for block in blocks if block.region == "vision"),
         tower=tower_of(model.config),
-        shareable=shareable(model, family, optimizer),
+        shareable=shareable(model, family),
         shipped=frozen_bytes(model, plain=model.get_input_embeddings().weight.dtype),
     )
 

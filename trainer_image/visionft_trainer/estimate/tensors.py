@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from visionft_trainer.estimate.layers import FULL
 from visionft_trainer.families import Family
 from visionft_trainer.processes import sharding
 
@@ -45,15 +44,15 @@ class Shareable:
     """Frozen."""
     trained: int = 0
     optimizer: int = 0
-    """Of what is trained of them."""
+    """AdamW's, of what is trained of them, without the counts of steps that each process keeps."""
     largest: int = 0
     """One layer."""
     largest_trained: int = 0
     """What is trained of one layer."""
 
 
-def shareable(model: Any, family: Family, optimizer: str) -> Shareable:
-    """Count what could be shared out of the adapted `model`. `optimizer` is `spec.training.optimizer`."""
+def shareable(model: Any, family: Family) -> Shareable:
+    """Count what could be shared out of the adapted `model`."""
     adapted = hasattr(model, "peft_config")
     base = model.get_base_model() if adapted else model
     found = Shareable()
@@ -62,7 +61,7 @@ def shareable(model: Any, family: Family, optimizer: str) -> Shareable:
         found = Shareable(
             found.weights + frozen,
             found.trained + sum(trained),
-            found.optimizer + optimizer_bytes((size // FULL for size in trained), optimizer),
+            found.optimizer + STATES * sum(trained),
             max(found.largest, frozen + sum(trained)),
             max(found.largest_trained, sum(trained)),
         )
