@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from sandbox.cluster import Cluster
 
 
+# Tests that share something dear run in one process: a cluster, or a family's models.
+SHARED_FIXTURES = ("operator_cluster", "cluster")
+SHARED_FOLDERS = ("tests/integration/families/",)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n`), a process takes whole files, or all that shares something dear."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    file = item.nodeid.partition("::")[0]
+    fixtures = getattr(item, "fixturenames", ())
+    shared = [name for name in SHARED_FIXTURES if name in fixtures]
+    shared += [folder for folder in SHARED_FOLDERS if file.startswith(folder)]
+    return shared[0] if shared else file
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the sandbox needs before the first test: its minutes are shown, and count for no test's time."""
     if session.config.option.collectonly or not any("cluster" in item.fixturenames for item in session.items):

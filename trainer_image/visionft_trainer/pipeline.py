@@ -39,6 +39,7 @@ from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.storage import atomic, folder
 from visionft_trainer.storage.folder import RunFolder
 from visionft_trainer.storage.scratch import Scratch, scratch_folder
+from visionft_trainer.tracking.tracking import open_tracking
 
 if TYPE_CHECKING:
     from visionft_trainer.artifacts.artifact import Artifact as WrittenArtifact
@@ -71,6 +72,9 @@ def run(
     place = folder.claim(run_file, settings)
     page.follow(run_file, settings, place, progress, member)
     finished = read_result(place)
+    tracking = open_tracking(run_file, place)
+    if tracking is not None:
+        progress.listen(tracking)
     if finished is not None:
         log.info(
             "this run was already complete (%s); to run again set spec.runPolicy.rerun to a new text", place.result
