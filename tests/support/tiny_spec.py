@@ -22,7 +22,7 @@ def tiny_manifest(**sections: dict[str, Any]) -> dict[str, Any]:
         },
         "adapter": {"rank": 4},
         "training": {"maxSteps": 6, "batchSize": 4, "learningRate": "3e-3", "checkpoints": {"every": 2}},
-        "evaluation": {"maxNewTokens": 4},
+        "evaluation": {"maxNewTokens": 4, "visionReliance": False},
         "output": {"pvc": {"claimName": OUTPUT_CLAIM}},
         "resources": {"gpus": 0},
     }

@@ -19,7 +19,12 @@ from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 
-SECTIONS: dict[str, Any] = {"training": {"checkpoints": {"every": 3}}, "output": {"merged": True}}
+LOOKS = {"visionReliance": True}
+SECTIONS: dict[str, Any] = {
+    "training": {"checkpoints": {"every": 3}},
+    "output": {"merged": True},
+    "evaluation": LOOKS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,7 @@ def test_every_way_to_name_a_run_gives_its_own_figures(
     printed = capsys.readouterr().out
     assert expected.summary in printed.replace("\n", " ")
     assert "other rows' pictures" in printed
-    assert call("--model", run / "adapter", evaluation={"baseline": False, "visionReliance": False}) == 0
+    assert call("--model", run / "adapter", evaluation={"baseline": False}) == 0
     printed = capsys.readouterr().out
     assert "base model" not in printed.partition("measured on")[0]
     assert "the base model was not measured" in printed.replace("\n", " ")
@@ -77,7 +82,7 @@ def test_the_base_model_is_asked_in_every_way(
     call: Callable[..., int], capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
     general = {"pvc": {"claimName": DATA_CLAIM, "path": "train.jsonl"}, "metrics": ["exactMatch"]}
-    asked = {"prompts": ["Look. {prompt}", "Number?"], "fewShot": 2, "general": general, "maxSamples": 4}
+    asked = {**LOOKS, "prompts": ["Look. {prompt}", "Number?"], "fewShot": 2, "general": general, "maxSamples": 4}
     assert call("--base", "--json", "-", evaluation=asked) == 0
     found = json.loads(capsys.readouterr().out)
     assert [way["name"] for way in found["alternatives"]] == ["prompt 1", "prompt 2", "2 examples"]
@@ -92,7 +97,7 @@ def test_examples_that_do_not_fit_are_left_out_and_that_is_told(
     call: Callable[..., int], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = {"limits": {"maxTokens": 90}}
-    assert call("--base", evaluation={"fewShot": 3, "maxSamples": 3, "visionReliance": False}, dataset=limits) == 0
+    assert call("--base", evaluation={"fewShot": 3, "maxSamples": 3}, dataset=limits) == 0
     assert "3 of 3 rows were shown fewer than 3 examples" in caplog.text
     assert "maxTokens 90" in caplog.text
 
