@@ -11,6 +11,7 @@ from visionft_trainer.errors import writing_to
 from visionft_trainer.storage import atomic
 
 STANDARD_OUTPUT = Path("-")
+EXAMPLE_FILE = "found.json"
 
 
 def add(parser: argparse.ArgumentParser, what: str) -> None:
@@ -18,9 +19,19 @@ def add(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--json",
         metavar="FILE",
-        type=Path,
+        type=_writable,
         help=f"write {what} there as JSON; - is standard output, which then has nothing else",
     )
+
+
+def _writable(text: str) -> Path:
+    """The file that `text` names; looked at before a command works for hours on what goes there."""
+    file = Path(text)
+    if file != STANDARD_OUTPUT and file.is_dir():
+        raise argparse.ArgumentTypeError(f"{text or '.'} is a folder. Name a file, such as {file / EXAMPLE_FILE}.")
+    if not file.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}. Make it, or name another file.")
+    return file
 
 
 def shown(file: Path | None, document: str, for_people: Callable[[TextIO], None]) -> Callable[[TextIO], None]:
