@@ -1,4 +1,4 @@
-"""What the termination message of a complete run says: the verdict in a sentence, and what to do about a missed gate."""
+"""The termination message of a complete run: the verdict in a sentence, and what to do about a missed gate."""
 
 from datetime import UTC, datetime
 
