@@ -96,10 +96,23 @@ def test_the_base_model_is_asked_in_every_way(
 def test_examples_that_do_not_fit_are_left_out_and_that_is_told(
     call: Callable[..., int], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    limits = {"limits": {"maxTokens": 90}}
+    limits = {"limits": {"maxTokens": 150}}
     assert call("--base", evaluation={"fewShot": 3, "maxSamples": 3}, dataset=limits) == 0
     assert "3 of 3 rows were shown fewer than 3 examples" in caplog.text
-    assert "maxTokens 90" in caplog.text
+    assert "maxTokens 150" in caplog.text
+
+
+def test_what_could_not_be_measured_is_told(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No example fits beside a row; with one row there are no other rows' pictures."""
+    asked = {**LOOKS, "fewShot": 2, "maxSamples": 1}
+    assert call("--base", "--json", "-", evaluation=asked, dataset={"limits": {"maxImages": 1}}) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["alternatives"] == []
+    assert "visionBaseline" not in found
+    assert "spec.evaluation.fewShot: no example fits beside any row" in caplog.text
+    assert "spec.evaluation.visionReliance: not measured" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -118,6 +131,31 @@ def test_what_is_not_there_is_told_before_anything_is_loaded(
     monkeypatch.chdir(tmp_path)
     assert call(*words) == 10
     assert said in capsys.readouterr().err
+
+
+def test_a_damaged_copy_is_told_before_anything_is_measured(
+    finished: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("visionft_trainer.model.load.load_model", None)
+    for file, damage in (
+        ("adapter_model.safetensors", b"{}"),
+        ("adapter_model.safetensors", None),
+        ("adapter_config.json", b"{"),
+        ("adapter_config.json", b"[1]"),
+        ("adapter_config.json", b'{"peft_type": "NONE"}'),
+    ):
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(finished / "run-1" / "adapter", copy)
+        (copy / file).unlink() if damage is None else (copy / file).write_bytes(damage)
+        assert call("--model", copy) == 12
+        assert f"{copy / file} cannot be read" in capsys.readouterr().err
+    shutil.copytree(finished / "run-1" / "merged", tmp_path / "merged")
+    config = json.loads((tmp_path / "merged" / "config.json").read_text())
+    (tmp_path / "merged" / "config.json").write_text(json.dumps({**config, "model_type": "gemma3"}))
+    assert call("--model", tmp_path / "merged") == 12
+    assert "merged is a Gemma 3 model, and spec.model" in capsys.readouterr().err
 
 
 def test_a_run_folder_is_not_a_model(settings: Settings, tmp_path: Path) -> None:

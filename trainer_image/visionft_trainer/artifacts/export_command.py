@@ -35,6 +35,7 @@ from visionft_trainer.training import checkpoints
 if TYPE_CHECKING:
     from visionft_trainer.artifacts.artifact import Artifact
 
+ADAPTER_CONFIG = "adapter_config.json"
 NAME = re.compile(rf"({RUN_PREFIX}\d+)(?:/({checkpoints.CHECKPOINT}-\d+))?/?")
 
 
@@ -258,10 +259,22 @@ def _make(
 
 
 def check_base(adapter: Path, files: ModelFiles) -> None:
-    """Raises `BadModelError` for an adapter of another base model."""
+    """Raises `BadModelError` for an adapter of another base model, or one that cannot be read."""
     from peft import PeftConfig
+    from safetensors import SafetensorError, safe_open
 
-    base = PeftConfig.from_pretrained(str(adapter)).base_model_name_or_path
+    from visionft_trainer.artifacts.adapter import WEIGHTS
+
+    read = adapter / ADAPTER_CONFIG
+    try:
+        base = PeftConfig.from_pretrained(str(adapter)).base_model_name_or_path
+        read = adapter / WEIGHTS
+        with safe_open(read, framework="pt"):
+            pass
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BadModelError(
+            f"{read} cannot be read ({type(error).__name__}: {_first_lines(error)}). Copy the adapter again."
+        ) from error
     if base != files.identity:
         raise BadModelError(
             f"spec.model: {files.identity} is not what {adapter} was trained on, which is {base}. Name that model."
@@ -296,5 +309,10 @@ def fitting(name: str, files: ModelFiles) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, RuntimeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise _misfit(name, files, first) from error
+        raise _misfit(name, files, _first_lines(error)) from error
+
+
+def _first_lines(error: Exception) -> str:
+    """What went wrong; a headline such as torch's "Error(s) in loading:" with the first thing below it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])

@@ -89,8 +89,8 @@ class Asker:
         title = f"prompt {number}"
         return Asking(f"prompt-{number}", Made(self.count, make), self.prepared, self._lengths(), title, prompt)
 
-    def with_examples(self, train: Prepared, count: int) -> Asking:
-        """After `count` answered training rows. Rows beside which not all of them fit get fewer.
+    def with_examples(self, train: Prepared, count: int) -> Asking | None:
+        """After `count` answered training rows. Rows beside which not all of them fit get fewer; None: all get none.
 
         Raises `BadRowError` where the chat template takes no earlier turns of this kind.
         """
@@ -108,6 +108,8 @@ class Asker:
             )
             for index in range(self.count)
         ]
+        if not any(room):
+            return None
 
         def make(index: int) -> Example:
             row = alternatives.with_examples(self._carrying(self.prepared, self.row(index)), shots[: room[index]])

@@ -13,6 +13,7 @@ from visionft_api.status import Stage
 
 from visionft_trainer import libraries
 from visionft_trainer.artifacts import export_command
+from visionft_trainer.artifacts.export_command import ADAPTER_CONFIG
 from visionft_trainer.data.in_order import worker_count
 from visionft_trainer.data.ingest import Split, read_split
 from visionft_trainer.errors import BadConfigError, BadModelError
@@ -31,7 +32,7 @@ from visionft_trainer.storage.scratch import Scratch, scratch_folder
 if TYPE_CHECKING:
     from visionft_trainer.prepare.preprocess import Prepared
 
-ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
+MODEL_CONFIG = "config.json"
 ANY = export_command.Wanted(adapter=False, merged=True, out=Path())  # either kind of artifact will do
 
 
@@ -94,6 +95,8 @@ def _measure(
     model_code.try_code(files, spec, settings)
     if weights is not None and weights.kind == "adapter":
         export_command.check_base(weights.folder, files)
+    if weights is not None and weights.kind == "merged":
+        _check_family(weights, spec, files)
 
     progress.enter(Stage.PREPROCESS)
     libraries.prepare(spec.resources, settings.device)
@@ -164,6 +167,16 @@ def _read(name: str, spec: VisionFineTuneSpec, settings: Settings, scratch: Scra
     return read_split(name, source, spec.dataset, settings, scratch, progress.tick, workers, Revisions())
 
 
+def _check_family(weights: Weights, spec: VisionFineTuneSpec, files: ModelFiles) -> None:
+    """Raises `BadModelError` for a whole model that lacks something, or is of another family than the base model."""
+    family = model_source.check_folder(weights.folder, weights.name, spec.model)
+    if family is not files.family:
+        raise BadModelError(
+            f"{weights.name} is a {family.name} model, and spec.model ({files.identity}) a {files.family.name} "
+            "one. Name a model that was made from it."
+        )
+
+
 def _trained(
     model: Any,
     weights: Weights,
@@ -183,13 +196,7 @@ def _trained(
         del model
         gc.collect()
         plain = spec.model_copy(update={"model": spec.model.model_copy(update={"quantization": "none"})})
-        family = model_source.check_folder(weights.folder, weights.name, spec.model)
-        if family is not files.family:
-            raise BadModelError(
-                f"{weights.name} is a {family.name} model, and spec.model ({files.identity}) a {files.family.name} "
-                "one. Name a model that was made from it."
-            )
-        return load.load_model(ModelFiles(weights.folder, family, weights.name, None), plain, device)
+        return load.load_model(ModelFiles(weights.folder, files.family, weights.name, None), plain, device)
     if weights.kind == "adapter":
         from peft import PeftModel
 

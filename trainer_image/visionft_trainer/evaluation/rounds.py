@@ -59,12 +59,24 @@ def plan(spec: EvaluationSpec, asker: Asker, train: Prepared | None, general: As
     others = [asker.reworded(prompt, number) for number, prompt in enumerate(spec.prompts, start=1)]
     if spec.few_shot and train is not None:
         try:
-            others.append(asker.with_examples(train, spec.few_shot))
+            shown = asker.with_examples(train, spec.few_shot)
+            if shown is not None:
+                others.append(shown)
+            else:
+                notes.append(
+                    "spec.evaluation.fewShot: no example fits beside any row, so the base model was not measured with "
+                    "examples. Raise spec.dataset.limits.maxTokens or maxImages."
+                )
         except REFUSALS as error:
             notes.append(f"spec.evaluation.fewShot: the model takes no examples before the question ({error}).")
     notes += [asking.note for asking in others if asking.note]
     givers = asker.pictured(spec.vision_samples) if spec.vision_reliance else {}
     looked = len(givers) >= FEWEST_PICTURED
+    if spec.vision_reliance and not looked:
+        notes.append(
+            "spec.evaluation.visionReliance: not measured. It needs two rows that have as many pictures as each other, "
+            "and different ones."
+        )
     return Plan(
         asker.plain(),
         tuple(others),

@@ -43,7 +43,10 @@ def _reliance(judgement: Judgement, change: Figures) -> Iterator[Warn]:
 
 
 def blind_as_well(metric: Metric, use: VisionUse) -> bool:
-    """Whether the model does as well with pictures that are of no help."""
+    """Whether the model does as well with pictures that are of no help. One that gets nothing right shows nothing."""
+    intact = use.intact[metric.name].value
+    if intact >= 1 if metric.lower_is_better else intact <= 0:
+        return False
     reliance = use.reliance[metric.name]
     return reliance.low <= 0 and (reliance.value <= 0 or share_mended(metric, use) < BLIND_SHARE)
 

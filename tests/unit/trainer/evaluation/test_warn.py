@@ -1,7 +1,7 @@
 """Warnings about what metrics alone do not show."""
 
 from support.judgements import figure, judgement, measured, vision
-from visionft_trainer.evaluation.judgement import Figure, Judgement
+from visionft_trainer.evaluation.judgement import Figure, Judgement, VisionUse
 from visionft_trainer.evaluation.warn import warnings
 
 
@@ -24,6 +24,15 @@ def test_a_tuned_model_that_does_as_well_blind_is_told() -> None:
 def test_a_rough_interval_is_not_taken_for_blindness() -> None:
     """Pictures halve the mistakes; that the interval reaches 0 is for want of rows."""
     assert reasons(judgement(vision_tuned=vision(0.4, 0.8, 0.8, spread=0.5))) == []
+
+
+def test_a_model_that_gets_nothing_right_is_not_said_to_answer_from_the_question() -> None:
+    assert reasons(judgement(vision_tuned=vision(1.0, 1.0, 1.0))) == []
+    assert reasons(judgement(vision_tuned=vision(2.5, 2.5, 3.0))) == []
+    nothing = {"fieldF1": figure(0.0)}
+    use = VisionUse(intact=nothing, shuffled=nothing, blank=nothing, reliance=nothing)
+    found = judgement(metrics=["fieldF1"], vision_tuned=use)
+    assert [warn.reason for warn in warnings(found, {})] == []
 
 
 def test_reliance_that_training_shrinks_clearly_is_told() -> None:
