@@ -36,6 +36,8 @@ MLFLOW_KEYS: Keys = (
 class _Use:
     """A Secret, what it is for, and the keys that become variables."""
 
+    field: str
+    """Of the spec, that names it."""
     secret: SecretRef
     keys: Keys
     prefix: str = ""
@@ -47,9 +49,41 @@ class _Mount:
     """A Secret that is mounted as files."""
 
     name: str
+    field: str
     secret: SecretRef
     items: tuple[tuple[str, str], ...] = ()
     """Keys and the files that they become; none: every key under its own name."""
+
+    @property
+    def volume(self) -> str:
+        """Name of its volume."""
+        return f"secret-{self.name}"
+
+
+@dataclass(frozen=True)
+class NamedSecret:
+    """A field of the spec that names a Secret, and the keys that this must have; of `any_of` one will do."""
+
+    field: str
+    secret: str
+    keys: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    volume: str = ""
+    """That it is mounted by; a node that misses a key may name this alone."""
+
+
+def named_secrets(spec: VisionFineTuneSpec) -> list[NamedSecret]:
+    """What the spec expects of the namespace's Secrets."""
+    found = []
+    for use in _uses(spec):
+        must = tuple(key for key, optional in use.keys if not optional)
+        any_of = () if must else tuple(key for key, _ in use.keys)
+        found.append(NamedSecret(use.field, use.secret.name, must, any_of))
+    for mount in _mounts(spec):
+        if mount.items:
+            keys = tuple(key for key, _ in mount.items)
+            found.append(NamedSecret(mount.field, mount.secret.name, keys, volume=mount.volume))
+    return found
 
 
 def secret_env(spec: VisionFineTuneSpec) -> list[dict[str, Any]]:
@@ -68,8 +102,7 @@ def secret_env(spec: VisionFineTuneSpec) -> list[dict[str, Any]]:
 def secret_mounts(spec: VisionFineTuneSpec) -> list[dict[str, Any]]:
     """Where mounted Secrets are."""
     return [
-        {"name": f"secret-{mount.name}", "mountPath": f"{SECRETS_DIR}/{mount.name}", "readOnly": True}
-        for mount in _mounts(spec)
+        {"name": mount.volume, "mountPath": f"{SECRETS_DIR}/{mount.name}", "readOnly": True} for mount in _mounts(spec)
     ]
 
 
@@ -80,47 +113,51 @@ def secret_volumes(spec: VisionFineTuneSpec) -> list[dict[str, Any]]:
         source: dict[str, Any] = {"secretName": mount.secret.name}
         if mount.items:
             source["items"] = [{"key": key, "path": path} for key, path in mount.items]
-        volumes.append({"name": f"secret-{mount.name}", "secret": source})
+        volumes.append({"name": mount.volume, "secret": source})
     return volumes
 
 
 def _uses(spec: VisionFineTuneSpec) -> Iterator[_Use]:
     if spec.model.secret_ref is not None:
-        yield _Use(spec.model.secret_ref, HUB_KEYS)
+        yield _Use("spec.model.secretRef", spec.model.secret_ref, HUB_KEYS)
     rows = (
-        ("TRAIN", spec.dataset.train),
-        ("VALIDATION", spec.dataset.validation),
-        ("GENERAL", spec.evaluation.general),
+        ("TRAIN", "spec.dataset.train", spec.dataset.train),
+        ("VALIDATION", "spec.dataset.validation", spec.dataset.validation),
+        ("GENERAL", "spec.evaluation.general", spec.evaluation.general),
     )
-    for name, source in rows:
+    for name, field, source in rows:
         if (found := _of_source(source)) is not None:
-            yield _Use(*found, prefix=f"VISIONFT_SECRET_{name}_")
+            part, secret, keys = found
+            yield _Use(f"{field}.{part}.secretRef", secret, keys, f"VISIONFT_SECRET_{name}_")
     output, tracking = spec.output, spec.tracking
     if output.s3 is not None and output.s3.secret_ref is not None:
-        yield _Use(output.s3.secret_ref, S3_KEYS, "VISIONFT_SECRET_OUTPUT_S3_")
+        yield _Use("spec.output.s3.secretRef", output.s3.secret_ref, S3_KEYS, "VISIONFT_SECRET_OUTPUT_S3_")
     if output.hub is not None:
-        yield _Use(output.hub.secret_ref, HUB_KEYS, "VISIONFT_SECRET_OUTPUT_HUB_")
+        yield _Use("spec.output.hub.secretRef", output.hub.secret_ref, HUB_KEYS, "VISIONFT_SECRET_OUTPUT_HUB_")
     if tracking.mlflow is not None and tracking.mlflow.secret_ref is not None:
-        yield _Use(tracking.mlflow.secret_ref, MLFLOW_KEYS)
+        yield _Use("spec.tracking.mlflow.secretRef", tracking.mlflow.secret_ref, MLFLOW_KEYS)
     if tracking.wandb is not None and tracking.wandb.secret_ref is not None:
-        yield _Use(tracking.wandb.secret_ref, WANDB_KEYS)
+        yield _Use("spec.tracking.wandb.secretRef", tracking.wandb.secret_ref, WANDB_KEYS)
 
 
-def _of_source(source: DataSource | None) -> tuple[SecretRef, Keys] | None:
-    """The Secret that a source of rows names, and its keys."""
+def _of_source(source: DataSource | None) -> tuple[str, SecretRef, Keys] | None:
+    """Which part of a source of rows names a Secret, that, and its keys."""
     if source is not None:
-        for part, keys in ((source.hub, HUB_KEYS), (source.s3, S3_KEYS), (source.http, HTTP_KEYS)):
+        parts = (("hub", source.hub, HUB_KEYS), ("s3", source.s3, S3_KEYS), ("http", source.http, HTTP_KEYS))
+        for name, part, keys in parts:
             if part is not None and part.secret_ref is not None:
-                return part.secret_ref, keys
+                return name, part.secret_ref, keys
     return None
 
 
 def _mounts(spec: VisionFineTuneSpec) -> Iterator[_Mount]:
-    if spec.output.oci is not None and spec.output.oci.secret_ref is not None:
-        yield _Mount("registry", spec.output.oci.secret_ref, ((DOCKER_CONFIG_KEY, DOCKER_CONFIG_FILE),))
-    if spec.tracking.mlflow is not None and spec.tracking.mlflow.secret_ref is not None:
+    oci, mlflow = spec.output.oci, spec.tracking.mlflow
+    if oci is not None and oci.secret_ref is not None:
+        items = ((DOCKER_CONFIG_KEY, DOCKER_CONFIG_FILE),)
+        yield _Mount("registry", "spec.output.oci.secretRef", oci.secret_ref, items)
+    if mlflow is not None and mlflow.secret_ref is not None:
         # All its keys are optional, and a pod would start without the Secret; a volume holds it back.
-        yield _Mount("mlflow", spec.tracking.mlflow.secret_ref)
+        yield _Mount("mlflow", "spec.tracking.mlflow.secretRef", mlflow.secret_ref)
 
 
 def _from_secret(name: str, secret: SecretRef, key: str, *, optional: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.termination import decode
 
 from visionft_operator.build_job import FAIL_AT_ONCE
+from visionft_operator.build_secrets import NamedSecret, named_secrets
 from visionft_operator.reconcile.views import PodView, Warned
 
 IMAGE_REASONS = frozenset(
@@ -28,9 +30,9 @@ STUCK_REASONS = frozenset(
 NODE_GONE_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """DisruptionTarget reasons that mean: the node, not somebody's wish."""
 
-KEYS_TOLD = (
-    "HF_TOKEN for the hub, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, AUTHORIZATION for http, WANDB_API_KEY "
-    "for wandb"
+VOLUMES_MEND = (
+    "Check that the claims named in the spec are bound and may be mounted on that node, and that its ConfigMaps exist; "
+    "the run's own is put back by itself."
 )
 
 RESUMES = "resumes from its last checkpoint"
@@ -83,7 +85,7 @@ def what_follows(spec: VisionFineTuneSpec) -> str:
     return BEGINS_ANEW if spec.output.pvc is None else RESUMES
 
 
-def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
+def diagnose_waiting(pod: PodView, warnings: Sequence[Warned], spec: VisionFineTuneSpec) -> Waiting:
     """Why a pending pod does not run."""
     if not pod.scheduled:
         scheduled = pod.conditions.get("PodScheduled")
@@ -107,19 +109,39 @@ def diagnose_waiting(pod: PodView, warnings: Sequence[Warned]) -> Waiting:
     if pod.waiting_reason in CREATE_REASONS:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
-            f"The container of pod {pod.name} cannot be created: {said}. If a Secret or a key of one is named, create "
-            f"it in this namespace (a secretRef needs {KEYS_TOLD}); the node keeps trying.",
+            f"The container of pod {pod.name} cannot be created: {said}. "
+            f"{secret_mend(spec, said) or 'Check spec.podTemplate: what its env refers to must exist.'} "
+            "The node keeps trying.",
         )
     stuck = next((w for w in reversed(warnings) if w.object_uid == pod.uid and w.reason in STUCK_REASONS), None)
     if stuck is not None:
         return Waiting(
             Reason.CONTAINER_CREATE_FAILED,
             f"The volumes of pod {pod.name} cannot be set up on node {pod.node}: {stuck.reason}: {stuck.message}. "
-            "Check that the claims named in the spec are bound and may be mounted on that node, and that its "
-            "ConfigMaps and Secrets exist (that of output.oci with the key .dockerconfigjson); the run's own ConfigMap "
-            "is put back by itself. The node keeps trying.",
+            f"{secret_mend(spec, stuck.message) or VOLUMES_MEND} The node keeps trying.",
         )
     return Waiting(Reason.WAITING_FOR_POD, f"Pod {pod.name} is being started on node {pod.node}.")
+
+
+def secret_mend(spec: VisionFineTuneSpec, said: str) -> str:
+    """What to do about the Secret that a node names in what it says; empty when it names none of the spec's."""
+    wanted = [
+        f"{secret.field} names Secret {secret.secret}, which must be in this namespace with {_keys_told(secret)}"
+        for secret in named_secrets(spec)
+        if _is_named(secret, said)
+    ]
+    return f"{'; '.join(wanted)}. Make it so, or name another one." if wanted else ""
+
+
+def _is_named(secret: NamedSecret, said: str) -> bool:
+    by_name = rf'secret "?([a-z0-9.-]+/)?{re.escape(secret.secret)}(?![a-z0-9.-])'
+    return f'"{secret.volume}"' in said or re.search(by_name, said, re.IGNORECASE) is not None
+
+
+def _keys_told(secret: NamedSecret) -> str:
+    if secret.any_of:
+        return f"one or more of {', '.join(secret.any_of)}"
+    return f"the key{'s' if len(secret.keys) > 1 else ''} {' and '.join(secret.keys)}"
 
 
 def diagnose_lost(pod: PodView, follows: str) -> Lost | None:

@@ -149,7 +149,7 @@ def _live(
         return _running(run, Said("True", Reason.TRAINING, _training(o, pod)))
     if pod.terminated is not None:  # the pod's phase follows in a moment, and tells how it ended
         return _running(run, Said("True", Reason.TRAINING, f"Pod {pod.name} has ended; how, its Job tells next."))
-    waiting = diagnose_waiting(pod, o.warnings or ())
+    waiting = diagnose_waiting(pod, o.warnings or (), o.resource.spec)
     return _waiting(run, Said("True", waiting.reason, waiting.message), failure)
 
 

@@ -53,7 +53,7 @@ def test_mounted_secrets_that_are_missing_are_named_and_waited_for(team: Team) -
     team.apply("digits", QUICK, output={"oci": OCI}, tracking=mlflow)
     said = team.wait("digits", "Queued", "True", "ContainerCreateFailed")
     assert "not found" in said["message"]
-    assert "Secrets exist (that of output.oci with the key .dockerconfigjson)" in said["message"]
+    assert "spec.output.oci.secretRef names Secret push" in said["message"]
     secret(team, "push", **{".dockerconfigjson": DOCKER_CONFIG})
     secret(team, "mlflow", MLFLOW_TRACKING_USERNAME="me", MLFLOW_TRACKING_PASSWORD="secret")
     team.wait("digits", "Succeeded", "True", seconds=60)

@@ -81,7 +81,7 @@ WAITING = [
     (
         waiting("CreateContainerConfigError", 'secret "hf" not found'),
         "ContainerCreateFailed",
-        ['secret "hf" not found', "HF_TOKEN"],
+        ['secret "hf" not found', "spec.podTemplate"],
         "Pending",
     ),
     (waiting("ContainerCreating"), "WaitingForPod", ["node-1"], "Pending"),
@@ -113,6 +113,37 @@ def test_a_volume_that_cannot_be_mounted_is_told_from_the_nodes_warning() -> Non
     status = status_of(reconciled(observed(jobs=(job(),), pods=(stuck,), warnings=(warning,))))
     assert conditions(status)["Queued"] == ("True", "ContainerCreateFailed")
     assert "no such device" in message(status, "Queued")
+
+
+S3 = {"bucket": "results", "secretRef": {"name": "store"}}
+OCI = {"repository": "registry.example.com/a/b", "secretRef": {"name": "push"}}
+MLFLOW = {"trackingUri": "http://mlflow.svc:5000", "secretRef": {"name": "store"}}
+AT_S3 = "spec.output.s3.secretRef names Secret store, which must be in this namespace with the keys AWS_ACCESS_KEY_ID"
+AT_OCI = "spec.output.oci.secretRef names Secret push, which must be in this namespace with the key .dockerconfigjson."
+
+
+@pytest.mark.parametrize(
+    ("said", "mends"),
+    [
+        ('secret "store" not found', [AT_S3, "spec.tracking.mlflow.secretRef names Secret store"]),
+        ("couldn't find key AWS_SECRET_ACCESS_KEY in Secret team/store", [AT_S3]),
+        ('MountVolume.SetUp failed for volume "secret-registry" : secret "push" not found', [AT_OCI]),
+        (
+            'MountVolume.SetUp failed for volume "secret-registry" : references non-existent secret key: .docker',
+            [AT_OCI],
+        ),
+        ('secret "store-2" not found', []),
+    ],
+)
+def test_a_secret_that_is_missing_is_told_with_the_field_that_names_it(said: str, mends: list[str]) -> None:
+    vft = resource(output={"s3": S3, "oci": OCI}, tracking={"mlflow": MLFLOW})
+    by_volume = said.startswith("MountVolume")
+    pod = waiting("ContainerCreating") if by_volume else waiting("CreateContainerConfigError", said)
+    warnings = (Warned(pod.uid, "FailedMount", said, NOW),) if by_volume else ()
+    told = message(status_of(reconciled(observed(vft, jobs=(job(vft),), pods=(pod,), warnings=warnings))), "Queued")
+    assert said in told
+    assert all(mend in told for mend in mends), told
+    assert ("secretRef" in told) == bool(mends)
 
 
 def test_a_pod_that_a_quota_forbids_is_told_from_the_jobs_warning() -> None:
