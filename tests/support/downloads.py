@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -41,12 +42,12 @@ def keys_below(bucket: S3Store, prefix: str) -> set[str]:
     return {entry["path"] for page in obstore.list(bucket, prefix=prefix) for entry in page}
 
 
-def from_registry(host: str, name: str, reference: str, target: Path) -> Path:
-    """What `oras pull` does: the manifest, and each layer under its title."""
+def from_registry(host: str, name: str, reference: str, target: Path, account: str = "") -> Path:
+    """What `oras pull` does: the manifest, and each layer under its title. `account` is USER:PASSWORD."""
     target.mkdir(parents=True, exist_ok=True)
-    for layer in json.loads(get(f"http://{host}/v2/{name}/manifests/{reference}"))["layers"]:
+    for layer in json.loads(get(f"http://{host}/v2/{name}/manifests/{reference}", account))["layers"]:
         file = target / layer["annotations"][TITLE]
-        file.write_bytes(get(f"http://{host}/v2/{name}/blobs/{layer['digest']}"))
+        file.write_bytes(get(f"http://{host}/v2/{name}/blobs/{layer['digest']}", account))
     return target
 
 
@@ -61,8 +62,10 @@ def tags(host: str, name: str) -> list[str]:
     return found or []
 
 
-def get(url: str) -> bytes:
+def get(url: str, account: str = "") -> bytes:
     request = urllib.request.Request(url, headers={"Accept": MANIFEST})
+    if account:
+        request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
     with urllib.request.urlopen(request) as response:
         content: Any = response.read()
     return bytes(content)

@@ -1,0 +1,138 @@
+"""The real trainer, run by the operator: what it measured and left, in the status, at the places, on the tracker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow_server.server
+import objectstore.server
+import pytest
+import registry.server
+from integration.operator.given import secret
+from objectstore.server import ObjectStore
+from obstore.store import S3Store
+from registry.server import PASSWORD, USER, Registry, docker_config
+from support.downloads import BUCKET, from_bucket, from_registry, problem
+from support.team import Team, condition
+from support.tiny_data import write_numbers
+from support.tiny_models import tiny_qwen2_vl
+from visionft_api.verdict_text import without_gates
+
+pytestmark = pytest.mark.timeout(900)  # the first time the servers are compiled and installed
+TRAINER = "visionft/trainer:0.1.0"
+S3_KEYS = {"AWS_ACCESS_KEY_ID": objectstore.server.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": objectstore.server.SECRET_KEY}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    with objectstore.server.running() as store:
+        (store.folder / BUCKET).mkdir()
+        yield store
+
+
+@pytest.fixture(scope="module")
+def oci() -> Iterator[Registry]:
+    with registry.server.running(registry.server.ACCOUNTS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mlflow() -> Iterator[str]:
+    with mlflow_server.server.running() as url:
+        yield url
+
+
+@pytest.fixture
+def team(new_team: Callable[..., Team]) -> Team:
+    """A namespace with a tiny model and a few rows, and no claim for results."""
+    team = new_team(("data",))
+    data = team.cluster.pvc_dir(team.namespace, "data")
+    tiny_qwen2_vl(data / "model")
+    write_numbers(data, "train.jsonl", 8)
+    write_numbers(data, "val.jsonl", 4, first=60)
+    return team
+
+
+def train(team: Team, output: dict[str, Any], **sections: Any) -> None:
+    team.apply(
+        "lines",
+        output={"pvc": None, **output},
+        adapter={"rank": 4},
+        training={"maxSteps": 2, "batchSize": 4},
+        podTemplate={"image": TRAINER},
+        **sections,
+    )
+
+
+def test_results_leave_without_a_claim_and_a_missed_gate_keeps_them(
+    team: Team, store: ObjectStore, oci: Registry, mlflow: str, tmp_path: Path
+) -> None:
+    secret(team, "store", **S3_KEYS)
+    secret(team, "push", **{".dockerconfigjson": docker_config(tmp_path, oci.host).read_text(encoding="utf-8")})
+    secret(team, "tracker", MLFLOW_TRACKING_USERNAME="me", MLFLOW_TRACKING_PASSWORD="secret")
+    s3 = {"endpoint": store.url, "bucket": BUCKET, "prefix": "team", "secretRef": {"name": "store"}}
+    registry = {"repository": f"{oci.host}/team/lines", "secretRef": {"name": "push"}}
+    train(
+        team,
+        {"s3": s3, "oci": registry, "merged": True},
+        evaluation={"metrics": ["cer", "exactMatch"], "gates": ["exactMatch >= 1"], "maxNewTokens": 4},
+        tracking={"mlflow": {"trackingUri": mlflow, "secretRef": {"name": "tracker"}}},
+    )
+    said = team.wait("lines", "Succeeded", "False", "GateNotMet", seconds=120)
+    status = team.status("lines")
+    assert without_gates(status["evaluation"]["summary"]) in said["message"]
+    assert condition(status, "ArtifactReady")["status"] == "True"
+
+    measured = status["evaluation"]
+    cer, interval = float(measured["tuned"]["cer"]), measured["intervals"]["tuned"]["cer"]
+    assert float(interval["low"]) <= cer <= float(interval["high"])
+    assert set(measured["vision"]["reliance"]["tuned"]) == {"cer", "exactMatch"}
+    check_artifacts(status["artifacts"], store, oci, tmp_path)
+    check_tracker(mlflow, f"{team.namespace}/lines", cer)
+    team.patch("lines", {"spec": {"evaluation": {"gates": ["exactMatch >= 0"]}}})
+    team.wait("lines", "Succeeded", "True", "GatesPassed")
+    assert team.status("lines")["artifacts"] == status["artifacts"]
+    assert len(team.jobs("lines")) == 1, "what was measured is judged anew, nothing is trained"
+
+
+def check_artifacts(artifacts: list[dict[str, Any]], store: ObjectStore, oci: Registry, place: Path) -> None:
+    bucket = S3Store(
+        BUCKET,
+        endpoint=store.url,
+        region="us-east-1",
+        virtual_hosted_style_request=False,
+        access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
+        secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
+        client_options={"allow_http": True},
+    )
+    kinds = ("adapter", "merged", "report")
+    repository = f"oci://{oci.host}/team/lines"
+    assert sorted((artifact["uri"].partition("@")[0], artifact["kind"]) for artifact in artifacts) == [
+        *((repository, kind) for kind in kinds),
+        *((f"s3://{BUCKET}/team/run-1/{kind}", kind) for kind in kinds),
+    ]
+    for artifact in artifacts:
+        scheme, _, rest = artifact["uri"].partition("://")
+        copy = place / scheme / artifact["kind"]
+        if scheme == "s3":
+            from_bucket(bucket, rest.removeprefix(f"{BUCKET}/"), copy)
+        else:
+            from_registry(oci.host, "team/lines", rest.partition("@")[2], copy, f"{USER}:{PASSWORD}")
+        assert problem(copy, artifact["digest"]) is None
+    verify = [sys.executable, "-m", "visionft_trainer", "verify", str(place / "s3")]
+    assert "made by" in subprocess.run(verify, check=True, capture_output=True, text=True).stdout
+
+
+def check_tracker(url: str, experiment: str, cer: float) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(url)
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    (run,) = client.search_runs([found.experiment_id])
+    assert (run.info.run_name, run.info.status) == ("lines-run-1", "FINISHED")
+    assert run.data.metrics["tuned/cer"] == pytest.approx(cer, abs=1e-4)
