@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "examples" / "digits.yaml"
 CLAIMS = ROOT / "examples" / "digits-claims.yaml"
 MODEL = ROOT / "examples" / "demo" / "model"
-LOGS = ROOT / ".cache" / "demo"
-"""Logs of a demo that failed are kept here; the cluster's own folder goes with it."""
+KEPT = ROOT / ".cache" / "demo"
+"""What stays when the cluster's own folder has gone: the page of the run, or the logs of one that failed."""
 LIMIT_SECONDS = 10 * 60
 HOLD_SECONDS = 1.0
 OPERATOR_LINES = 8
@@ -104,10 +104,12 @@ class Demo:
 
     def answers(self) -> list[dict[str, Any]]:
         """What both models read in the held-out pictures."""
-        output = self._wanted.spec.output.pvc
-        assert output is not None
-        folder = self._cluster.pvc_dir(self.namespace, output.claim_name) / (output.path or self.name)
-        return read_answers(folder / "run-1" / "answers.jsonl")
+        return read_answers(self._run_folder() / "answers.jsonl")
+
+    def keep_page(self) -> Path:
+        """The report of the run, where it stays; gives its path."""
+        KEPT.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(self._run_folder() / "report" / "report.html", KEPT / "report.html"))
 
     def hold(self) -> None:
         """Say how to use the cluster, and keep it until Ctrl-C."""
@@ -132,19 +134,24 @@ class Demo:
 
     def save_logs(self) -> list[Path]:
         """Keep the operator's and the trainer's log of a demo that failed."""
-        LOGS.mkdir(parents=True, exist_ok=True)
+        KEPT.mkdir(parents=True, exist_ok=True)
         saved = []
         if self._operator.log_file.exists():
-            saved.append(Path(shutil.copy(self._operator.log_file, LOGS / "operator.log")))
+            saved.append(Path(shutil.copy(self._operator.log_file, KEPT / "operator.log")))
         said = self._cluster.kubectl("logs", f"job/{self.name}-run-1", "-n", self.namespace).stdout
         if said:
-            saved.append(LOGS / "trainer.log")
+            saved.append(KEPT / "trainer.log")
             saved[-1].write_text(said, encoding="utf-8")
         return saved
 
     def close(self) -> None:
         """End the operator."""
         self._operator.stop()
+
+    def _run_folder(self) -> Path:
+        output = self._wanted.spec.output.pvc
+        assert output is not None
+        return self._cluster.pvc_dir(self.namespace, output.claim_name) / (output.path or self.name) / "run-1"
 
     def _kubectl(self, *arguments: str) -> str:
         return self._cluster.kubectl(*arguments, check=True).stdout
@@ -178,7 +185,8 @@ def run(screen: Screen, *, keep: bool, json_file: Path | None) -> None:
             if keep:
                 screen.note(f"to look on with kubectl: export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
             tuned = demo.train()
-            print_summary(screen, tuned, demo.answers(), time.monotonic() - began)
+            page = str(demo.keep_page().relative_to(ROOT))
+            print_summary(screen, tuned, demo.answers(), page, time.monotonic() - began)
         except (DemoError, OperatorError, ClusterError) as error:
             screen.failure(str(error))
             for log in demo.save_logs():

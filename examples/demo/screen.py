@@ -66,12 +66,16 @@ class Screen:
 
     def failure(self, sentence: str) -> None:
         """Why it did not work; long sentences are wrapped, lines of a log are left as they are."""
-        width = min(shutil.get_terminal_size().columns, MAX_TEXT_WIDTH)
         first, *rest = sentence.splitlines() or [""]
-        head, *tail = textwrap.wrap(first, width - 2, break_long_words=False, break_on_hyphens=False) or [""]
+        head, *tail = wrapped(first, indent=2)
         self.line(f"\n{self.style('✗', RED)} {head}")
         for text in [*(f"  {part}" for part in tail), *rest]:
             self.line(text)
+
+    def paragraph(self, text: str, code: str) -> None:
+        """Sentences in a colour, wrapped."""
+        for line in wrapped(text):
+            self.line(self.style(line, code))
 
     def _clear(self) -> None:
         """Take back the name of a step under way."""
@@ -81,6 +85,12 @@ class Screen:
     def style(self, text: str, code: str) -> str:
         """`text` in a colour or weight, where there is one."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and text else text
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """The lines of `text` that a terminal has room for; at least one."""
+    width = min(shutil.get_terminal_size().columns, MAX_TEXT_WIDTH) - indent
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 class Table:

@@ -8,6 +8,7 @@ from typing import Any
 
 from screen import BOLD, DIM, GREEN, Screen
 from visionft_api.resource import VisionFineTune
+from visionft_api.status import Evaluation
 
 METRIC_NAMES = {"cer": "character error rate", "wer": "word error rate", "exactMatch": "lines read right"}
 SAMPLES = 4
@@ -15,24 +16,44 @@ DIGEST_CHARACTERS = 19
 """Of a digest on the screen: "sha256:" and twelve digits; the whole of it is in the resource."""
 
 
-def print_summary(screen: Screen, resource: VisionFineTune, answers: list[dict[str, Any]], seconds: float) -> None:
-    """What the status of a succeeded resource says, for people."""
+def print_summary(
+    screen: Screen, resource: VisionFineTune, answers: list[dict[str, Any]], page: str, seconds: float
+) -> None:
+    """What the status of a succeeded resource says, for people; `page` is where they can open the report."""
     status = resource.status
     assert status is not None
-    evaluation = status.evaluation
-    if evaluation is not None:
-        screen.line(f"\n{evaluation.samples} held-out lines       before    after")
-        for metric, after in (evaluation.tuned or {}).items():
-            before = (evaluation.baseline or {}).get(metric, "")
-            screen.line(f"  {METRIC_NAMES[metric]:<22}{share(before):>8} {screen.style(f'{share(after):>8}', BOLD)}")
-        gates = ", ".join(resource.spec.evaluation.gates)
-        screen.line(f"  {'gate':<22}{gates}: {screen.style(str(evaluation.verdict).lower(), GREEN)}")
+    if status.evaluation is not None:
+        print_figures(screen, status.evaluation)
     print_answers(screen, answers)
+    if status.evaluation is not None and status.evaluation.summary:
+        screen.line()
+        screen.paragraph(status.evaluation.summary, GREEN)
     screen.line()
     for artifact in status.artifacts or []:
         screen.line(f"{artifact.kind:<9}{artifact.uri}  {size(artifact.size or 0)}")
         screen.line(screen.style(f"{'':<9}{artifact.digest}", DIM))
-    screen.line(f"\nDone in {duration(seconds)}.")
+    screen.line(f"\nDone in {duration(seconds)}. All of it on a page: {screen.style(page, BOLD)}")
+
+
+def print_figures(screen: Screen, evaluation: Evaluation) -> None:
+    """Each metric before and after, with the interval of the latter; and the first one with pictures of other rows."""
+    screen.line(f"\n{evaluation.samples} held-out lines       before    after   95 % interval")
+    tuned, before = evaluation.tuned or {}, evaluation.baseline or {}
+    intervals = (evaluation.intervals and evaluation.intervals.tuned) or {}
+    for metric, after in tuned.items():
+        interval = intervals.get(metric)
+        span = f"   {share(interval.low)} to {share(interval.high)}" if interval else ""
+        print_row(screen, METRIC_NAMES[metric], before.get(metric, ""), after, span)
+    vision = evaluation.vision
+    first = next(iter(tuned), "")
+    if vision is not None:
+        asked = [(model and model.shuffled) or {} for model in (vision.baseline, vision.tuned)]
+        print_row(screen, "  with wrong pictures", *(figures.get(first, "") for figures in asked))
+
+
+def print_row(screen: Screen, name: str, before: str, after: str, span: str = "") -> None:
+    """One line of the figures."""
+    screen.line(f"  {name:<22}{share(before):>8} {screen.style(f'{share(after):>8}', BOLD)}{screen.style(span, DIM)}")
 
 
 def print_answers(screen: Screen, answers: list[dict[str, Any]]) -> None:
