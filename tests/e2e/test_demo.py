@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ LIMIT_SECONDS = 900
 def test_demo_learns_to_read_handwriting(tmp_path: Path) -> None:
     written = tmp_path / "out" / "digits.json"
     before = _there()
+    began = time.time()
     demo = subprocess.run(
         _demo("--json", str(written)),
         env=ENVIRONMENT,
@@ -34,7 +36,10 @@ def test_demo_learns_to_read_handwriting(tmp_path: Path) -> None:
     assert status["phase"] == "Succeeded"
     assert float(status["evaluation"]["baseline"]["cer"]) > 0.5
     assert float(status["evaluation"]["tuned"]["cer"]) < 0.05
-    assert status["evaluation"]["verdict"] == "Passed"
+    assert (status["evaluation"]["verdict"], status["evaluation"]["conclusion"]) == ("Passed", "Better")
+    assert status["evaluation"]["summary"] in " ".join(demo.stdout.split())
+    assert (ROOT / ".cache" / "demo" / "report.html").stat().st_mtime > began
+    assert ".cache/demo/report.html" in demo.stdout
     adapter = next(a for a in status["artifacts"] if a["kind"] == "adapter")
     assert adapter["uri"] in demo.stdout
     assert adapter["digest"].removeprefix("sha256:")[:12] in demo.stdout

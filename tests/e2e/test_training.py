@@ -114,6 +114,11 @@ def test_a_gate_that_is_missed_fails_the_run_and_keeps_the_artifacts(lab: Team) 
     assert "cer <= 0.01" in said["message"]
     assert condition(lab.status(NAME), "ArtifactReady")["status"] == "True"
     assert (lab.folder(NAME) / "adapter" / "adapter_model.safetensors").exists()
+    assert (lab.status(NAME)["phase"], lab.status(NAME)["evaluation"]["verdict"]) == ("Failed", "Failed")
+    lab.patch(NAME, {"spec": {"evaluation": {"gates": ["exactMatch >= 0"]}}})
+    lab.wait(NAME, "Succeeded", "True", "GatesPassed")
+    assert (lab.status(NAME)["phase"], lab.status(NAME)["run"]) == ("Succeeded", 1)
+    assert len(lab.pods(NAME)) == 1, "what was measured is judged anew, nothing is trained"
 
 
 def _break_row(path: Path, number: int) -> None:

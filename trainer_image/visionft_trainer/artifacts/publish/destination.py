@@ -55,8 +55,8 @@ def persevere(
             failures = 1 if gained() > before else failures + 1
             if failures == ATTEMPTS:
                 raise StorageFailedError(
-                    f"{what} could not be written ({error}). Check that the server is up and can be reached from here; "
-                    "the next pod goes on with the upload, without training again."
+                    f"{what} could not be written ({error}). Check that the server is up and can be reached from here. "
+                    "The next try sends what is missing; with spec.output.pvc it trains nothing again."
                 ) from error
             pause = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
             sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - so that many pods do not come at once
