@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from visionft_trainer.reporting.report import Result, read_result
 from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.tracking.tracker import Point
 from visionft_trainer.tracking.worker import Ending
 
 
@@ -13,7 +14,16 @@ def ending_of(place: RunFolder) -> Ending | None:
     if result is None:
         return None
     files = (place.result, place.path / "judgement.json", place.path / "report" / "report.html")
-    return Ending(_figures(result), _tags(result), [file for file in files if file.is_file()])
+    return Ending(_curve(result), _figures(result), _tags(result), [file for file in files if file.is_file()])
+
+
+def _curve(result: Result) -> list[Point]:
+    milliseconds = round(result.completion_time.timestamp() * 1000)
+    points = []
+    for at in result.curve:
+        values = {"train/loss": at.loss, "train/learning_rate": at.learning_rate, "validation/loss": at.validation_loss}
+        points.append(Point(at.step, {k: v for k, v in values.items() if v is not None}, milliseconds))
+    return points
 
 
 def _figures(result: Result) -> dict[str, float]:

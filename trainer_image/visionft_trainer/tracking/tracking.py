@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from visionft_api.run_file import RunFile
 from visionft_api.spec import TrackingSpec
 
 from visionft_trainer.reporting.progress import Snapshot
-from visionft_trainer.storage import atomic
 from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.tracking.delivered import Delivered
 from visionft_trainer.tracking.ending import ending_of
 from visionft_trainer.tracking.tracker import Point, TrackedRun, Tracker, flatten
 from visionft_trainer.tracking.worker import Worker
@@ -57,16 +54,16 @@ class Tracking:
         self._place = place
         self._clock = clock
         self._last: Snapshot | None = None
-        self._lock = threading.Lock()
         folder = place.path / FOLDER
         folder.mkdir(exist_ok=True)
-        self._state = folder / STATE
-        self._delivered = _read_state(self._state)
+        self._delivered = Delivered(folder / STATE)
         run = TrackedRun(
             place.owner.namespace, place.owner.name, place.owner.run, _key(place), _parameters(run_file), folder
         )
-        self._known = dict(self._delivered)
-        self._workers = {tracker.name: Worker(tracker, run, self._note) for tracker in trackers}
+        # A tracker that has the result of a complete run is not opened again.
+        waiting = [tracker for tracker in trackers if not self._delivered.of(tracker.name).ended]
+        self._before = {tracker.name: self._delivered.of(tracker.name).last for tracker in waiting}
+        self._workers = {tracker.name: Worker(tracker, run, self._delivered) for tracker in waiting}
 
     def show(self, snapshot: Snapshot) -> None:
         """Hear of a step or of a validation."""
@@ -75,7 +72,7 @@ class Tracking:
         if point is None:
             return
         for name, worker in self._workers.items():
-            if point.step > self._known.get(name, 0):
+            if point.step > self._before[name]:
                 worker.add(point)
 
     def close(self) -> None:
@@ -86,11 +83,6 @@ class Tracking:
             worker.end(ending)
         for worker in self._workers.values():
             worker.join()
-
-    def _note(self, tracker: str, step: int) -> None:
-        with self._lock:
-            self._delivered[tracker] = step
-            atomic.write_text(self._state, json.dumps(self._delivered) + "\n")
 
 
 def point_of(before: Snapshot | None, now: Snapshot, seconds: float) -> Point | None:
@@ -119,10 +111,3 @@ def _key(place: RunFolder) -> str:
 
 def _parameters(run_file: RunFile) -> Mapping[str, str]:
     return flatten(run_file.spec.to_json())
-
-
-def _read_state(file: Path) -> dict[str, int]:
-    try:
-        return {str(name): int(step) for name, step in json.loads(file.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}

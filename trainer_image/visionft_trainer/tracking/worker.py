@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionft_trainer.tracking.delivered import Delivered
 from visionft_trainer.tracking.tracker import Point, TrackedRun, Tracker
 
 INTERVAL_SECONDS = 2.0  # between two deliveries
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 class Ending:
     """What a complete run leaves for its trackers."""
 
+    curve: Sequence[Point]
+    """All of it, as far as the run's result keeps it."""
     figures: Mapping[str, float]
     tags: Mapping[str, str]
     files: Sequence[Path]
@@ -35,8 +38,8 @@ class Ending:
 class Worker:
     """Keeps the points of one tracker until they are delivered, and tries again, later and later, when that fails."""
 
-    def __init__(self, tracker: Tracker, run: TrackedRun, delivered: Callable[[str, int], None]) -> None:
-        """`delivered(name, step)` hears of the last step that the tracker has."""
+    def __init__(self, tracker: Tracker, run: TrackedRun, delivered: Delivered) -> None:
+        """`delivered` knows what the tracker has, and hears of what it gets."""
         self._tracker = tracker
         self._run = run
         self._delivered = delivered
@@ -106,13 +109,25 @@ class Worker:
             for point in points:
                 if self._waiting and self._waiting[0] is point:  # not where the oldest had to go meanwhile
                     self._waiting.popleft()
-        self._delivered(self._tracker.name, points[-1].step)
+        self._delivered.note(self._tracker.name, points[0].step, points[-1].step)
 
     def _end(self) -> None:
         if self._ending is not None:
+            self._fill_gaps(self._ending.curve)
             self._tracker.conclude(self._ending.figures, self._ending.tags, self._ending.files)
         self._tracker.close(finished=self._ending is not None)
+        if self._ending is not None:
+            self._delivered.note_end(self._tracker.name)
         self._closed = True
+
+    def _fill_gaps(self, curve: Sequence[Point]) -> None:
+        """Steps that a pod before this one could not deliver."""
+        known = self._delivered.of(self._tracker.name)
+        missing = [point for point in curve if not known.has(point.step)]
+        if missing:
+            self._tracker.write(missing)
+            for point in missing:
+                self._delivered.note(self._tracker.name, point.step, point.step)
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from visionft_trainer.reporting.progress import Progress, Snapshot
 from visionft_trainer.tracking import worker as worker_module
+from visionft_trainer.tracking.delivered import Delivered, Known
 from visionft_trainer.tracking.tracker import Point, TrackedRun, flatten
 from visionft_trainer.tracking.tracking import point_of
 from visionft_trainer.tracking.worker import Ending, Worker
@@ -55,26 +56,32 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 RUN = TrackedRun("team", "digits", 1, "digits-1-abc", {}, Path("unused"))
-ENDING = Ending({"tuned/cer": 0.05}, {"verdict": "Passed"}, [])
 
 
 def points(count: int) -> list[Point]:
     return [Point(step, {"train/loss": 1.0 / step}, step) for step in range(1, count + 1)]
 
 
-def deliver(tracker: Recorder, ending: Ending | None = ENDING) -> dict[str, int]:
-    delivered: dict[str, int] = {}
-    worker = Worker(tracker, RUN, delivered.__setitem__)
-    for point in points(50):
+ENDING = Ending(points(50), {"tuned/cer": 0.05}, {"verdict": "Passed"}, [])
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "delivered.json"
+
+
+def deliver(tracker: Recorder, state: Path, ending: Ending | None = ENDING, first: int = 1) -> Known:
+    worker = Worker(tracker, RUN, Delivered(state))
+    for point in points(50)[first - 1 :]:
         worker.add(point)
     worker.end(ending)
     worker.join()
-    return delivered
+    return Delivered(state).of(tracker.name)
 
 
-def test_every_step_arrives_once_and_the_figures_last() -> None:
+def test_every_step_arrives_once_and_the_figures_last(state: Path) -> None:
     tracker = Recorder()
-    assert deliver(tracker) == {"recorder": 50}
+    assert deliver(tracker, state) == Known([(1, 50)], ended=True)
     assert tracker.steps == list(range(1, 51))
     assert tracker.figures == {"tuned/cer": 0.05}
     assert tracker.finished is True
@@ -82,31 +89,39 @@ def test_every_step_arrives_once_and_the_figures_last() -> None:
 
 
 @pytest.mark.parametrize("call", ["begin", "write", "conclude", "close"])
-def test_a_tracker_that_comes_back_gets_all_of_it(call: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_tracker_that_comes_back_gets_all_of_it(call: str, state: Path, caplog: pytest.LogCaptureFixture) -> None:
     tracker = Recorder(failures={call: 3})
-    deliver(tracker)
+    deliver(tracker, state)
     assert tracker.steps == list(range(1, 51))
     assert tracker.finished is True
     assert "spec.tracking.recorder: nothing could be delivered (ConnectionError: nobody there)" in caplog.text
 
 
 def test_a_tracker_that_stays_away_ends_no_run(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    state: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "LAST_WORD_SECONDS", 0.2)
     tracker = Recorder(failures={"begin": 10**9})
-    assert deliver(tracker) == {}
+    assert deliver(tracker, state) == Known()
     assert tracker.finished is None
     assert "not everything was delivered" in caplog.text
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 2, "said once, not at each try"
 
 
-def test_a_run_that_stops_on_the_way_is_not_called_finished() -> None:
+def test_a_run_that_stops_on_the_way_is_not_called_finished(state: Path) -> None:
     tracker = Recorder()
-    deliver(tracker, ending=None)
+    known = deliver(tracker, state, ending=None)
     assert tracker.finished is False
     assert "conclude" not in tracker.calls
+    assert not known.ended
+
+
+def test_steps_that_an_earlier_pod_could_not_deliver_come_with_the_result(state: Path) -> None:
+    Delivered(state).note("recorder", 1, 10)
+    tracker = Recorder()
+    assert deliver(tracker, state, first=21) == Known([(1, 50)], ended=True)
+    assert sorted(tracker.steps) == list(range(11, 51)), "1 to 10 were there, 11 to 20 come from the result's curve"
 
 
 def test_points_are_what_a_snapshot_says_anew() -> None:
