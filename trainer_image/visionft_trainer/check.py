@@ -9,6 +9,7 @@ from visionft_api.status import Stage
 
 from visionft_trainer import libraries
 from visionft_trainer.data.report.model import DataReport
+from visionft_trainer.evaluation import general
 from visionft_trainer.prepare import packing
 from visionft_trainer.prepare import stage as data_stage
 from visionft_trainer.reporting.progress import Progress
@@ -33,6 +34,7 @@ def check(run_file: RunFile, settings: Settings, progress: Progress) -> Checked:
     with scratch_folder() as scratch:
         progress.enter(Stage.INGEST)
         data = data_stage.read(spec, settings, scratch, progress)
+        general_split = general.read(spec, settings, scratch, progress.tick)
         found = data_stage.inspect(data, spec, progress)
         files = model_source.locate(spec.model, settings, weights=False)
         model_code.try_code(files, spec, settings)
@@ -42,5 +44,5 @@ def check(run_file: RunFile, settings: Settings, progress: Progress) -> Checked:
         from visionft_trainer.model import load
 
         processor = load.load_processor(files, spec)
-        prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress)
+        prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress, general_split)
     return Checked(prepared.report, files.family.name)

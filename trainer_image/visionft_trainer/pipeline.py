@@ -132,20 +132,14 @@ def _train(
     from visionft_trainer.estimate import plan
     from visionft_trainer.evaluation import suite
     from visionft_trainer.model import adapt, load
-    from visionft_trainer.prepare.preprocess import preprocess
     from visionft_trainer.processes import distributed, sharding, shared
     from visionft_trainer.training import train, weights
 
     sharding.check(spec)
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
-    prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress)
+    prepared = data_stage.prepare(data, found, spec, processor, files.family, scratch, progress, general_split)
     train_rows, validation_rows = prepared.train, prepared.validation
-    general_rows = None
-    if general_split is not None:
-        general_rows = preprocess(
-            general_split, general.dataset_of(spec), processor, files.family, scratch, progress.tick
-        )
     # Not before: rows that are refused may still be mended, and the run goes on with the mended ones.
     with writing_to(place.resolved):
         atomic.write_text(place.resolved, resolved.model_dump_json(by_alias=True, exclude_none=True) + "\n")
@@ -171,7 +165,7 @@ def _train(
     before = None
     if validation_rows is not None:
         digest = data.digest if general_split is None else f"{data.digest} {general_split.digest}"
-        rows = suite.Rows(validation_rows, digest, train_rows, general_rows)
+        rows = suite.Rows(validation_rows, digest, train_rows, prepared.general)
         measuring = suite.suite_of(spec, rows, processor, files.family, place.measured)
         for note in measuring.plan.notes:
             progress.note(note)

@@ -64,6 +64,31 @@ def test_what_is_found_is_told_and_written(tmp_path: Path, claims: list[str]) ->
     assert list((tmp_path / "results").iterdir()) == []
 
 
+def test_metrics_that_do_not_suit_the_rows_are_told(tmp_path: Path, claims: list[str]) -> None:
+    general = {"pvc": {"claimName": DATA_CLAIM, "path": "validation.jsonl"}, "metrics": ["groundedAccuracy", "cer"]}
+    evaluation = {"metrics": ["cer", "fieldF1"], "gates": [], "general": general}
+    manifest = write_manifest(tmp_path / "tiny.json", dataset={"badRows": "Drop"}, evaluation=evaluation)
+    done = visionft_trainer("check", manifest, *claims)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.replace("\n", " ")
+    assert "UnsuitableMetric: spec.evaluation.metrics: fieldF1 compares fields of JSON" in said
+    assert "UnsuitableMetric: spec.evaluation.general.metrics: groundedAccuracy counts boxes" in said
+    assert said.count("UnsuitableMetric") == 2
+
+
+def test_general_rows_that_cannot_be_used_are_told(tmp_path: Path, claims: list[str]) -> None:
+    general = {"pvc": {"claimName": DATA_CLAIM, "path": "validation.jsonl"}, "format": "vqa"}
+    manifest = write_manifest(
+        tmp_path / "tiny.json", dataset={"train": {"pvc": {"claimName": DATA_CLAIM, "path": "validation.jsonl"}}},
+        evaluation={"general": general},
+    )  # fmt: skip
+    done = visionft_trainer("check", manifest, *claims)
+    assert done.returncode == ExitCode.BAD_DATASET
+    assert "general data validation.jsonl: 11 rows of 11 cannot be used: row 1: " in done.stderr
+    assert "set spec.evaluation.general.format: messages" in done.stderr
+    assert "spec.dataset" not in done.stderr
+
+
 def test_leakage_that_is_refused_has_the_exit_code_of_bad_data(tmp_path: Path, claims: list[str]) -> None:
     done = check(tmp_path, claims, badRows="Drop", leakage="Refuse")
     assert done.returncode == ExitCode.BAD_DATASET

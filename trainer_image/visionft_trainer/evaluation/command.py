@@ -20,6 +20,7 @@ from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.evaluation import general
 from visionft_trainer.evaluation.judgement import Judgement
 from visionft_trainer.pipeline import read_resolved
+from visionft_trainer.prepare import stage as data_stage
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
@@ -117,6 +118,8 @@ def _measure(
         prepared(general_split, general.dataset_of(spec)) if general_split is not None else None,
     )
     measuring = suite.suite_of(spec, rows, processor, files.family)
+    for warning in data_stage.unsuitable_metrics(spec, rows.validation, rows.general):
+        progress.note(f"{warning.reason}: {warning.message}")
     for note in measuring.plan.notes if first else ():
         progress.note(note)
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visionft_api.spec import VisionFineTuneSpec
+from visionft_api.status import DataWarning
 
 from visionft_trainer import libraries
 from visionft_trainer.data import ingest
 from visionft_trainer.data.ingest import Dataset, Split
 from visionft_trainer.data.report.build import inspect as inspect_data
 from visionft_trainer.data.report.build import refuse_leakage, summary_of, with_tokens
+from visionft_trainer.data.report.findings import MAX_WARNINGS
 from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.errors import BadDatasetError, RunError
+from visionft_trainer.evaluation import general
 from visionft_trainer.families import Family
 from visionft_trainer.prepare.variation import Variation
 from visionft_trainer.reporting.progress import Progress
@@ -36,6 +40,7 @@ class PreparedData:
 
     train: Prepared
     validation: Prepared | None
+    general: Prepared | None
     report: DataReport
 
 
@@ -114,15 +119,16 @@ def prepare(
     family: Family,
     scratch: Scratch,
     progress: Progress,
+    general_split: Split | None = None,
 ) -> PreparedData:
-    """Stage `preprocess`, with `report` made whole.
+    """Stage `preprocess`, with `report` made whole. `general_split` has the rows of `spec.evaluation.general`.
 
     Raises:
         BadConfigError: augmentation moves the pictures further than the spec allows.
         BadDatasetError: no row of a split is left, or rows that the model cannot be given are refused.
     """
     from visionft_trainer.data.augment.shift import measure_shift
-    from visionft_trainer.prepare.preprocess import varying, with_longest
+    from visionft_trainer.prepare.preprocess import preprocess, varying, with_longest
 
     splits = _preprocess(data.splits, spec, processor, family, scratch, progress)
     train = splits[0]
@@ -138,9 +144,32 @@ def prepare(
         if several_wordings and spec.training.packing:
             train = with_longest(train, spec.dataset, processor.tokenizer)
         splits[0] = varying(train, variation, spec.dataset, processor, family)
+    general_rows = None
+    if general_split is not None:
+        dataset = general.dataset_of(spec)
+        general_rows = preprocess(general_split, dataset, processor, family, scratch, progress.tick)
+    validation = splits[1] if len(splits) > 1 else None
     whole = with_tokens(report, splits, shift)
+    unsuitable = unsuitable_metrics(spec, validation, general_rows)
+    whole = whole.model_copy(update={"warnings": [*unsuitable, *whole.warnings][:MAX_WARNINGS]})
     progress.learn(data=summary_of(whole))
-    return PreparedData(splits[0], splits[1] if len(splits) > 1 else None, whole)
+    return PreparedData(splits[0], validation, general_rows, whole)
+
+
+def unsuitable_metrics(
+    spec: VisionFineTuneSpec, validation: Prepared | None, general_rows: Prepared | None
+) -> list[DataWarning]:
+    """A warning for each metric that cannot tell a good answer to the rows that it is measured on."""
+    from visionft_trainer.evaluation.suits import unsuitable
+
+    evaluation, found = spec.evaluation, []
+    if validation is not None:
+        rows = [example.row for example in islice(validation.examples, evaluation.max_samples)]
+        found += unsuitable(evaluation.metrics, rows, "spec.evaluation.metrics", "validation")
+    if general_rows is not None and evaluation.general is not None and evaluation.general.metrics:
+        rows = [example.row for example in islice(general_rows.examples, evaluation.max_samples)]
+        found += unsuitable(evaluation.general.metrics, rows, f"{general.FIELD}.metrics", "general")
+    return found
 
 
 def write_report(file: Path, report: DataReport) -> None:

@@ -33,6 +33,11 @@ def written(text: str) -> Fields:
     return normal(_parsed(text))
 
 
+def is_document(text: str) -> bool:
+    """Whether a reference has fields: a JSON object or list, or Donut's tags."""
+    return isinstance(_parsed(text), dict | list)
+
+
 def normal(value: Any) -> Fields:
     """The normal form of anything that JSON can say."""
     if not value:

@@ -37,6 +37,11 @@ def _is_right(reference: str, answer: str) -> bool:
     return chosen == letter
 
 
+def names_letter(reference: str) -> bool:
+    """Whether a reference is an option's letter, alone or before the option's text."""
+    return _option(_plain(reference))[0] is not None
+
+
 def chosen_letter(answer: str) -> str | None:
     """The one letter, upper case, that an answer chooses; None: no letter, or several."""
     found = [match for match in _SAID.finditer(answer) if not _is_article(match, answer)]
