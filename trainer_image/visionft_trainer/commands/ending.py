@@ -42,7 +42,7 @@ def work(call: Call, task: Callable[[Progress], Outcome], *, reports: bool = Tru
         outcome = task(progress)
         call.stop.ignore()  # what is done is done; the last word is not to be cut
         progress.close()
-        _show(outcome)
+        show(outcome.show)
         if outcome.message is not None:
             report.write_termination(log, outcome.message)
     except BaseException as error:
@@ -76,11 +76,12 @@ def fail(failure: Failure, log: Path | None, run: int, progress: Progress, *, qu
     return failure.exit_code
 
 
-def _show(outcome: Outcome) -> None:
+def show(write: Callable[[TextIO], None]) -> None:
+    """Print what a command has found; whoever stops reading, as `| head` does, has seen enough."""
     try:
-        outcome.show(sys.stdout)
+        write(sys.stdout)
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # rich's word for it; the reader has seen enough, as `| head` does
+    except (BrokenPipeError, SystemExit):  # rich's word for it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

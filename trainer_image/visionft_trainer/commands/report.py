@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from visionft_api.exit_codes import ExitCode
 
+from visionft_trainer.commands import ending
 from visionft_trainer.commands.command import Tool
 from visionft_trainer.errors import BadConfigError, StorageFailedError
 
@@ -52,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
         page = stage.write(read.open_folder(arguments.folder), out=out)
     except OSError as error:
         raise StorageFailedError(f"--out {out} cannot be written ({error}). Name another file.") from error
-    sys.stdout.write(f"{page}\n{page.with_suffix(stage.JSON_SUFFIX)}\n")
+    ending.show(lambda stream: print(page, page.with_suffix(stage.JSON_SUFFIX), sep="\n", file=stream))
     return ExitCode.SUCCESS
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from visionft_api.exit_codes import ExitCode
 
-from visionft_trainer.commands import json_option
+from visionft_trainer.commands import ending, json_option
 from visionft_trainer.commands.command import Tool
 from visionft_trainer.errors import BadConfigError, StorageFailedError
 
@@ -70,7 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise StorageFailedError(f"{arguments.path} cannot be read ({error}). Copy it again.") from error
     document = json.dumps([as_json(verdict) for verdict in verdicts], indent=2, ensure_ascii=False) + "\n"
-    json_option.shown(arguments.json, document, lambda stream: print_verdicts(verdicts, stream))(sys.stdout)
+    ending.show(json_option.shown(arguments.json, document, lambda stream: print_verdicts(verdicts, stream)))
     return NOT_AS_IT_LEFT if any(verdict.problem for verdict in verdicts) else ExitCode.SUCCESS
 
 

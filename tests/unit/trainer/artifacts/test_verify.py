@@ -51,6 +51,16 @@ def test_says_what_it_is_and_where_it_comes_from(artifact: Artifact, capsys: pyt
     assert any(package.startswith("pkg:pypi/pydantic@") for package in report["origin"]["packages"])
 
 
+def test_a_reader_who_has_seen_enough(artifact: Artifact) -> None:
+    """As `| head` does."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "visionft_trainer", "verify", str(artifact.folder)]
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_everybody_may_read_what_only_its_writer_could(tmp_path: Path) -> None:
     made = seal("report", write_artifact(tmp_path).folder, {})
     (made.folder / "config.json").chmod(0o600)
