@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 92
+WIDTH = 100
 ERASE_LINE = "\x1b[K"
 TABLE_ROWS_KEPT = (9, 6)
 
