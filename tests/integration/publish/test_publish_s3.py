@@ -10,7 +10,7 @@ import pytest
 from objectstore.server import ObjectStore
 from obstore.store import S3Store
 from support.downloads import BUCKET, from_bucket, in_bucket, keys_below, problem
-from support.faulty_server import Fault, FaultyServer, forward
+from support.faulty_server import Answer, Fault, FaultyServer, forward
 from support.small_artifacts import OWNER, write_artifact
 from visionft_api.spec import S3Output
 from visionft_trainer.artifacts.artifact import Artifact
@@ -110,6 +110,15 @@ def test_refusals_before_the_training(store: ObjectStore, keys: Settings) -> Non
         at(store.url, WRONG_KEYS, "").check()
     with pytest.raises(StorageFailedError, match=r"spec\.output\.s3: s3://models/.* could not be written"):
         at("http://127.0.0.1:9", keys, "").check()
+
+
+def test_a_bucket_in_another_region_is_told_at_once(keys: Settings) -> None:
+    """As AWS does: 301, and no word of where to."""
+    error = b"<Error><Code>PermanentRedirect</Code><Message>Use the endpoint of the region.</Message></Error>"
+    with FaultyServer(lambda request: Answer(301, {}, error)).running() as server:
+        with pytest.raises(StorageFailedError, match=r"s3\.bucket: models lies in another region .*Set AWS_REGION"):
+            at(server.url, keys, "x").check()
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

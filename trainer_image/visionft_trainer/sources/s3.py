@@ -37,6 +37,7 @@ PART_BYTES = 2**16  # written at once; what came before a cut is kept
 # What the library's errors hold of the server's answer.
 STATUS, CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
 OTHER_REGION = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraint")
+REDIRECT = "redirect without LOCATION"  # obstore's words for AWS's answer, of which it keeps neither code nor status
 UNKNOWN_KEYS = ("InvalidAccessKeyId", "XAdminUserNotFound", "ExpiredToken", "InvalidToken")
 
 
@@ -198,6 +199,8 @@ class _Bucket:
 def answer_of(error: Exception) -> tuple[str, int]:
     """The code and the HTTP status that a server has answered, as far as the library's error tells them."""
     said = str(error)
+    if REDIRECT in said:
+        return OTHER_REGION[0], 301
     code = found[1] if (found := CODE.search(said)) else ""
     return code, int(found[1]) if (found := STATUS.search(said)) else 0
 
