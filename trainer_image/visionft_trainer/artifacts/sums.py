@@ -48,6 +48,8 @@ def parse(content: bytes) -> dict[str, str]:
         lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise SumsBrokenError("it is not text") from None
+    if any(line.endswith("\r") for line in lines):
+        raise SumsBrokenError("its lines end as on Windows: something has changed them; copy the artifact as it is")
     if lines.pop() != "":
         raise SumsBrokenError("its last line is cut off")
     digests: dict[str, str] = {}

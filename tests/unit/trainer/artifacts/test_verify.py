@@ -152,6 +152,13 @@ def test_sums_that_lead_elsewhere(artifact: Artifact, name: str, capsys: pytest.
     assert "\x1b" not in capsys.readouterr().err
 
 
+def test_line_ends_that_something_has_changed(artifact: Artifact, capsys: pytest.CaptureFixture[str]) -> None:
+    file = artifact.folder / sums.FILE
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert cli.main(["verify", str(artifact.folder)]) == 3
+    assert "SHA256SUMS is broken: its lines end as on Windows" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "content",
     [
