@@ -126,6 +126,28 @@ def test_a_run_that_failed_has_a_page_of_what_is_known(folder: Path, tmp_path: P
     assert "4" in page.section("data").table("What is in the data")["Rows that are used"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("judgement.json", "{"),
+        ("judgement.json", '{"metrics": ["ofALaterVersion"], "samples": 3}'),
+        ("judgement.json", '{"metrics": ["cer"], "samples": 3, '
+                           '"tuned": {"figures": {}, "samples": 3, "seconds": 1, "tokens": 1}}'),
+        ("data-report.json", "[]"),
+        ("result.json", ""),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_told_and_the_rest_is_shown(
+    name: str, content: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "damaged"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("adapter", "merged", "checkpoints"))
+    (copy / name).write_text(content)
+    assert cli.main(["report", str(copy), "--out", str(tmp_path / "page.html")]) == 0
+    assert f"{name} cannot be read" in caplog.text
+    assert f"{name} cannot be read" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_other_gates_judge_a_complete_run_anew_on_its_page(claims: Path, tmp_path: Path) -> None:
     copy = tmp_path / OUTPUT_CLAIM
     shutil.copytree(claims / OUTPUT_CLAIM, copy)

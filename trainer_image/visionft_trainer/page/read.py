@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from visionft_trainer.storage.folder import OWNER_FILE, RunFolder, read_owner
 TRAINER_STATE = "trainer_state.json"  # of a checkpoint; transformers' name for it
 PYPI = "pkg:pypi/"  # how provenance names a library: pkg:pypi/torch@2.15.0
 
+log = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -56,7 +58,12 @@ def read_run(place: RunFolder, result: Result | None = None) -> RunReport:
         )
     spec = run_file.spec
     result = result or _load(Result, place.result)
-    judgement = _load(Judgement, place.judgement)
+    judgement = _whole(_load(Judgement, place.judgement))
+    data = _load(DataReport, place.data_report)
+    read = {place.result: result, place.judgement: judgement, place.data_report: data}
+    damaged = [_lacking(file) for file, content in read.items() if content is None and file.exists()]
+    for sentence in damaged:
+        log.warning("%s", sentence)
     names = list(judgement.metrics) if judgement else list(spec.evaluation.metrics)
     general = judgement.general_tuned.figures if judgement and judgement.general_tuned else {}
     metrics = {name: _info(name) for name in (*names, *general)}
@@ -72,9 +79,9 @@ def read_run(place: RunFolder, result: Result | None = None) -> RunReport:
         judgement=judgement,
         steps=result.steps if result else None,
         shipped_step=result.shipped_step if result else None,
-        notes=result.notes if result else [],
+        notes=[*(result.notes if result else []), *damaged],
         curve=result.curve if result else _curve_so_far(place.checkpoints),
-        data=_load(DataReport, place.data_report),
+        data=data,
         samples=_samples(place, metrics, spec.evaluation.report_samples),
         cost=read_cost(place.cost),
         provenance=_provenance(place, spec, result, run_file.spec_hash),
@@ -87,6 +94,23 @@ def _load(kind: type[Model], file: Path) -> Model | None:
         return kind.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _whole(judgement: Judgement | None) -> Judgement | None:
+    """`judgement`, unless it lacks figures or has metrics of another version."""
+    if judgement is None:
+        return None
+    from visionft_trainer.evaluation.metrics import METRICS
+
+    ways = (judgement.baseline, judgement.tuned, judgement.general_baseline, judgement.general_tuned)
+    names = {*judgement.metrics, *(name for measured in ways if measured for name in measured.figures)}
+    models = (judgement.baseline, judgement.tuned)
+    figured = all(name in measured.figures for measured in models if measured for name in judgement.metrics)
+    return judgement if names <= METRICS.keys() and figured else None
+
+
+def _lacking(file: Path) -> str:
+    return f"{file.name} cannot be read, so the page lacks what it says. Copy the run's folder again."
 
 
 def _info(name: str) -> MetricInfo:
