@@ -112,6 +112,14 @@ def test_refusals_before_the_training(store: ObjectStore, keys: Settings) -> Non
         at("http://127.0.0.1:9", keys, "").check()
 
 
+def test_a_web_page_is_no_bucket(keys: Settings) -> None:
+    """As the console of a store, which stands at another port and answers everything."""
+    page = Answer(200, {"ETag": "x", "Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}, b"<html>Sign in</html>")
+    with FaultyServer(lambda request: page).running() as server, pytest.raises(StorageFailedError) as error:
+        at(server.url, keys, "x").check()
+    assert f"spec.output.s3.endpoint: {server.url} does not give back what was written" in str(error.value)
+
+
 def test_a_bucket_in_another_region_is_told_at_once(keys: Settings) -> None:
     """As AWS does: 301, and no word of where to."""
     error = b"<Error><Code>PermanentRedirect</Code><Message>Use the endpoint of the region.</Message></Error>"

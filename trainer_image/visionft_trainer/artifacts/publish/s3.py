@@ -54,11 +54,16 @@ class S3Destination:
         self._store = open_store(output, settings, SECRETS, FIELD, signed=True)
 
     def check(self) -> None:
-        """Write and remove a small object, and look whose artifacts lie there. Raises `StorageFailedError`."""
+        """Write, read and remove a small object, and look whose artifacts lie there. Raises `StorageFailedError`."""
         import obstore
 
         key = f"{self._top}/{PROBE}"
         self._asked(lambda: obstore.put(self._store, key, b"visionft"), key)
+        if self._asked(lambda: bytes(obstore.get(self._store, key).bytes()), key) != b"visionft":
+            raise StorageFailedError(
+                f"{FIELD}.endpoint: {self._endpoint or 'the server'} does not give back what was written to "
+                f"{self._uri(key)}, so it is no S3 server, such as the web page of one. Mend the address and its port."
+            )
         self._remove(key)
         for kind in KINDS:
             self._refuse_others(f"{self._top}/{kind}")
