@@ -99,6 +99,28 @@ def test_an_upload_that_the_registry_forgot_begins_anew(faulty: FaultyServer, tm
     assert problem(copy, artifact.digest) is None
 
 
+def test_a_blob_that_lies_in_another_store_is_there(faulty: FaultyServer, tmp_path: Path) -> None:
+    """Registries before an object store send to it also whoever only asks."""
+    artifact = write_artifact(tmp_path, seed=11)
+    host = faulty.url.removeprefix("http://")
+    first = put(at(host, "elsewhere"), artifact)
+    files = len(list(artifact.folder.iterdir())) + 1  # and the empty configuration
+    faulty.methods["HEAD"] = [Fault(status=307, headers={"location": "http://127.0.0.1:9/blob"})] * files
+    faulty.requests.clear()
+    assert put(at(host, "elsewhere"), artifact) == first
+    assert not any(request.method == "POST" for request in faulty.requests)
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, "POST by 200"), (202, "202 without saying"), (302, "POST by 302")])
+def test_what_is_no_registry_is_told_at_once(status: int, said: str) -> None:
+    with FaultyServer(lambda request: Answer(status, {}, b"<html>Sign in</html>")).running() as server:
+        host = server.url.removeprefix("http://")
+        with pytest.raises(StorageFailedError) as error:
+            at(host, "x").check()
+        assert len(server.requests) == 1
+    assert f"spec.output.oci.repository: {host} does not speak as a registry: it answers {said}" in str(error.value)
+
+
 def test_who_may_push(guarded: registry.server.Registry, tmp_path: Path) -> None:
     artifact = write_artifact(tmp_path)
     with pytest.raises(StorageFailedError, match=r"must not be written \(the registry says 401.*Name a Secret in"):

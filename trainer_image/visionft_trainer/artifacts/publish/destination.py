@@ -14,7 +14,7 @@ from visionft_trainer.artifacts import provenance, sums
 from visionft_trainer.artifacts.artifact import Artifact
 from visionft_trainer.errors import StorageFailedError
 
-ATTEMPTS = 8  # in a row without anything gained: some five minutes
+ATTEMPTS = 8  # in a row without anything gained: the pauses are two minutes, the tries come on top
 FIRST_PAUSE_SECONDS = 1.0  # doubled after each attempt
 LONGEST_PAUSE_SECONDS = 60.0
 PASSING = {408, 425, 429}  # HTTP refusals that another try may not meet, as all of 5xx

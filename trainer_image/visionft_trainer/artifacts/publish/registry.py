@@ -28,6 +28,7 @@ READ_BYTES = 2**20
 BEARER = re.compile(r'(\w+)="([^"]*)"')
 # What an upload is answered that the registry knows nothing of any more, or of which it has other bytes than were sent.
 FORGOTTEN = (400, 404, 416)
+ELSEWHERE = (301, 302, 303, 307, 308)
 RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io")
@@ -133,8 +134,9 @@ class Registry:
         self._patiently(attempt, reference)
 
     def has_blob(self, digest: str) -> bool:
-        """Whether the repository holds a blob."""
-        return self.ask("HEAD", urljoin(self._base, f"blobs/{digest}"), (200, 404)).status_code == 200
+        """Whether the repository holds a blob; one that lies in another store is told by where it is."""
+        answer = self.ask("HEAD", urljoin(self._base, f"blobs/{digest}"), (200, 404, *ELSEWHERE))
+        return answer.status_code != 404
 
     @property
     def _where(self) -> str:
@@ -151,7 +153,7 @@ class Registry:
         """Where the upload goes on."""
         found = response.headers.get("location")
         if not found:
-            raise InterruptedUploadError("the registry did not say where the upload goes on")
+            raise self._no_registry(f"{response.status_code} without saying where the upload goes on")
         return urljoin(str(response.request.url), found)
 
     def ask(
@@ -242,7 +244,15 @@ class Registry:
             )
         if 400 <= status < 500 and status not in PASSING:
             return StorageFailedError(f"{self._field}: {self._where} refuses the upload ({said}).")
+        if status < 400:
+            return self._no_registry(f"{response.request.method} by {status}")
         return InterruptedUploadError(said)
+
+    def _no_registry(self, what: str) -> StorageFailedError:
+        return StorageFailedError(
+            f"{self._field}.repository: {self.host} does not speak as a registry: it answers {what}. Check the host "
+            "and its port; a web page of a registry is not the registry."
+        )
 
 
 class _Upload:
