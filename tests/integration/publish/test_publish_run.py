@@ -20,6 +20,7 @@ from visionft_trainer.errors import StorageFailedError
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.stages import gather
 from visionft_trainer.storage.folder import place_of
 
 pytestmark = pytest.mark.timeout(900)  # the first time the servers are compiled
@@ -135,7 +136,7 @@ def test_a_replaced_pod_goes_on_with_the_upload_and_trains_nothing(
 def test_a_place_that_cannot_be_written_costs_no_training(
     store: ObjectStore, keys: Settings, claims: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "data_stage", None)  # not a row is read
+    monkeypatch.setattr(gather, "data_stage", None)  # not a row is read
     settings = Settings(claims=claims, secrets=keys.secrets, workspace=tmp_path / "workspace")
     wanted = sections(store, "x")
     wanted["output"]["s3"]["bucket"] = "elsewhere"

@@ -18,6 +18,7 @@ from visionft_trainer.reporting.progress import Progress, Snapshot
 from visionft_trainer.reporting.report import Result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
+from visionft_trainer.stages import gather
 from visionft_trainer.storage.digest import folder_digest
 
 # Dropout draws random numbers at every step, accumulation and a last batch that is not full make positions matter.
@@ -231,7 +232,7 @@ def test_data_that_changed_in_between_is_refused(pod: Callable[[str], Pod], plac
 def test_finished_run_only_reports(pod: Callable[[str], Pod], monkeypatch: pytest.MonkeyPatch) -> None:
     first = pod("whole")
     result = first.run()
-    monkeypatch.setattr(pipeline.data_stage, "read", lambda *_: pytest.fail("read the data again"))
+    monkeypatch.setattr(gather.data_stage, "read", lambda *_: pytest.fail("read the data again"))
     assert first.run() == result
 
 
@@ -240,7 +241,7 @@ def test_finished_run_is_judged_by_the_gates_of_today(
 ) -> None:
     first = pod("whole")
     measured = first.run()
-    monkeypatch.setattr(pipeline.data_stage, "read", lambda *_: pytest.fail("read the data again"))
+    monkeypatch.setattr(gather.data_stage, "read", lambda *_: pytest.fail("read the data again"))
     judged = first.run(evaluation={**SECTIONS.get("evaluation", {}), "gates": ["cer <= 0.0001"]})
     assert judged.evaluation is not None
     assert measured.evaluation is not None

@@ -20,15 +20,16 @@ from visionft_api.status import Stage
 
 from visionft_trainer import libraries
 from visionft_trainer.errors import BadConfigError, BadModelError, StorageFailedError, writing_to
-from visionft_trainer.pipeline import now, read_resolved
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.reporting.report import read_result
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model as model_source
 from visionft_trainer.sources import model_code
 from visionft_trainer.sources.model_files import ModelFiles
+from visionft_trainer.stages.order import now
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.folder import OWNER_FILE, RUN_PREFIX, Owner, RunFolder, place_of, read_owner
+from visionft_trainer.storage.resolved import read_resolved
 from visionft_trainer.storage.scratch import scratch_folder
 from visionft_trainer.training import checkpoints
 

@@ -19,7 +19,6 @@ from visionft_trainer.data.ingest import Split, read_split
 from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.evaluation import general
 from visionft_trainer.evaluation.judgement import Judgement
-from visionft_trainer.pipeline import read_resolved
 from visionft_trainer.prepare import stage as data_stage
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
@@ -28,6 +27,7 @@ from visionft_trainer.sources import model_code
 from visionft_trainer.sources.model_files import ModelFiles
 from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.storage.folder import OWNER_FILE
+from visionft_trainer.storage.resolved import read_resolved
 from visionft_trainer.storage.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
