@@ -106,13 +106,21 @@ def test_what_could_not_be_measured_is_told(
     call: Callable[..., int], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """No example fits beside a row; with one row there are no other rows' pictures."""
-    asked = {**LOOKS, "fewShot": 2, "maxSamples": 1, "metrics": ["cer", "ciderD"], "gates": []}
+    asked = {
+        **LOOKS,
+        "fewShot": 2,
+        "maxSamples": 1,
+        "metrics": ["cer", "ciderD"],
+        "gates": [],
+        "prompts": ["{question}"],
+    }
     assert call("--base", "--json", "-", evaluation=asked, dataset={"limits": {"maxImages": 1}}) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["alternatives"] == []
+    assert [way["name"] for way in found["alternatives"]] == ["prompt 1"]
     assert "visionBaseline" not in found
     assert "spec.evaluation.fewShot: no example fits beside any row" in caplog.text
     assert "spec.evaluation.visionReliance: not measured" in caplog.text
+    assert "spec.evaluation.prompts: {question} of '{question}' is asked as it stands" in caplog.text
     assert "UnsuitableMetric: spec.evaluation.metrics: ciderD counts words" in caplog.text
 
 

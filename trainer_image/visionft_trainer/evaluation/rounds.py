@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from visionft_api.spec import EvaluationSpec
 
 from visionft_trainer.evaluation import rank, stored
+from visionft_trainer.evaluation.alternatives import PLACEHOLDER
 from visionft_trainer.evaluation.asking import REFUSALS, Asker, Asking
 from visionft_trainer.evaluation.generate import Answers, Limits, generate
 from visionft_trainer.families import Family
 from visionft_trainer.prepare.preprocess import Prepared
 
+BRACED = re.compile(r"\{\s*\w+\s*\}")  # what looks like a placeholder
 FEWEST_PICTURED = 2  # rows without which nothing is said about pictures
 
 
@@ -70,6 +73,11 @@ def plan(spec: EvaluationSpec, asker: Asker, train: Prepared | None, general: As
         except REFUSALS as error:
             notes.append(f"spec.evaluation.fewShot: the model takes no examples before the question ({error}).")
     notes += [asking.note for asking in others if asking.note]
+    notes += [
+        f"spec.evaluation.prompts: {odd[0]} of {prompt!r} is asked as it stands: only {PLACEHOLDER} is replaced."
+        for prompt in spec.prompts
+        if (odd := [word for word in BRACED.findall(prompt) if word != PLACEHOLDER])
+    ]
     givers = asker.pictured(spec.vision_samples) if spec.vision_reliance else {}
     looked = len(givers) >= FEWEST_PICTURED
     if spec.vision_reliance and not looked:

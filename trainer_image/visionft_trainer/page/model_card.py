@@ -113,7 +113,13 @@ def _loading(report: RunReport, kind: Kind, base: ModelFiles) -> dict[str, Any]:
         "keep_precision": list(base.family.keep_precision),
         "dtype": "torch.bfloat16" if report.cost.gpus else "torch.float32",
         "pictures": max(len(sample.pictures) + sample.more_pictures, 1) if sample else 1,
-        "prompt": json.dumps(sample.prompt if sample else PROMPT, ensure_ascii=False),
+        "prompt": _python_text(sample.prompt if sample else PROMPT),
         "new_tokens": report.manifest.get("evaluation", {}).get("maxNewTokens", NEW_TOKENS),
         "quantized": kind == "adapter" and report.manifest.get("model", {}).get("quantization") in ("nf4", "int8"),
     }
+
+
+def _python_text(text: str) -> str:
+    """`text` as Python writes it, on one line; what turns or hides characters is written by its number."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in quoted)

@@ -41,7 +41,8 @@ def print_evaluation(evaluation: Evaluation, stream: TextIO, tuned: str = "tuned
             values = dict(zip(columns, cells[1:], strict=True))
             table.add_row(cells[0], *(values[title] or NOTHING for title in shown))
     console.print(table)
-    console.print(f"measured on {evaluation.samples} rows, in brackets the 95 % interval")
+    rows = f"{evaluation.samples} row{'' if evaluation.samples == 1 else 's'}"
+    console.print(f"measured on {rows}, in brackets the 95 % interval")
     if evaluation.summary:
         console.print(evaluation.summary)
     for warning in evaluation.warnings or []:

@@ -104,11 +104,13 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
 def test_a_question_of_several_pictures_and_lines_stays_one_string(tmp_path: Path) -> None:
     made, _ = report()
     first = made.samples.chosen[0]
-    asked = first.model_copy(update={"prompt": 'One "line"\nand ```another```', "more_pictures": 1})
+    asked = first.model_copy(
+        update={"prompt": 'One "line"\nand ```another``` \u202e\U000e0041\x85end', "more_pictures": 1}
+    )
     shown = made.samples.model_copy(update={"chosen": [asked]})
     _, body = card(tmp_path, model={"name": "org/model"}, samples=shown)
     start = body.index("```python\n") + len("```python\n")
     program = body[start : body.index("\n```\n", start)]
     ast.parse(program)
     assert program.count('Image.open("picture') == 2
-    assert r'question = "One \"line\"\nand ```another```"' in program
+    assert r'question = "One \"line\"\nand ```another``` \u202e\U000e0041\x85end"' in program

@@ -146,8 +146,8 @@ def _size(name: str, split: SplitReport) -> Iterator[DataWarning]:
     if name == "validation" and split.rows < FEW_MEASURED:
         yield _warning(
             "FewValidationRows",
-            f"there are {split.rows} validation rows: a single one moves a share by {1 / split.rows:.0%}. Bring at "
-            f"least {FEW_MEASURED}.",
+            f"there {'is 1 validation row' if split.rows == 1 else f'are {split.rows} validation rows'}: a single one "
+            f"moves a share by {1 / split.rows:.0%}. Bring at least {FEW_MEASURED}.",
         )
 
 
