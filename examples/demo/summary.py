@@ -36,19 +36,18 @@ def print_summary(
 
 
 def print_figures(screen: Screen, evaluation: Evaluation) -> None:
-    """Each metric before and after, with the interval of the latter; and the first one with pictures of other rows."""
+    """Each metric before and after, with the interval of the latter; below the first, the same with wrong pictures."""
     screen.line(f"\n{evaluation.samples} held-out lines       before    after   95 % interval")
     tuned, before = evaluation.tuned or {}, evaluation.baseline or {}
     intervals = (evaluation.intervals and evaluation.intervals.tuned) or {}
-    for metric, after in tuned.items():
+    vision = evaluation.vision
+    for number, (metric, after) in enumerate(tuned.items()):
         interval = intervals.get(metric)
         span = f"   {share(interval.low)} to {share(interval.high)}" if interval else ""
         print_row(screen, METRIC_NAMES[metric], before.get(metric, ""), after, span)
-    vision = evaluation.vision
-    first = next(iter(tuned), "")
-    if vision is not None:
-        asked = [(model and model.shuffled) or {} for model in (vision.baseline, vision.tuned)]
-        print_row(screen, "  with wrong pictures", *(figures.get(first, "") for figures in asked))
+        if number == 0 and vision is not None:
+            asked = [(model and model.shuffled) or {} for model in (vision.baseline, vision.tuned)]
+            print_row(screen, "  with wrong pictures", *(figures.get(metric, "") for figures in asked))
 
 
 def print_row(screen: Screen, name: str, before: str, after: str, span: str = "") -> None:

@@ -72,7 +72,7 @@ def succeeded() -> dict[str, Any]:
         "status": {
             "evaluation": {
                 "baseline": {"cer": "0.7134"},
-                "tuned": {"cer": "0.0312"},
+                "tuned": {"cer": "0.0312", "exactMatch": "0.8500"},
                 "intervals": {"tuned": {"cer": {"low": "0.0213", "high": "0.0401"}}},
                 "vision": {"baseline": {"shuffled": {"cer": "0.9650"}}, "tuned": {"shuffled": {"cer": "0.9326"}}},
                 "verdict": "Passed",
@@ -104,6 +104,9 @@ def test_the_summary_tells_what_was_gained_and_what_was_left() -> None:
                  "pvc://digits/run-1/adapter", "sha256:" + "ab" * 32, "demo/report.html"):  # fmt: skip
         assert said in text
     assert SENTENCE in " ".join(text.split())
+    lines = [line.strip() for line in text.splitlines()]
+    (first,) = [index for index, line in enumerate(lines) if line.startswith("character error rate")]
+    assert lines[first + 1].startswith("with wrong pictures"), "it is about the metric above it"
     assert "5678" in text
     assert "1234" not in text  # a line that the base model could read shows nothing
     assert max(len(line) for line in text.splitlines()) <= 80
