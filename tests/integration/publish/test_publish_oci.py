@@ -121,6 +121,14 @@ def test_what_is_no_registry_is_told_at_once(status: int, said: str) -> None:
     assert f"spec.output.oci.repository: {host} does not speak as a registry: it answers {said}" in str(error.value)
 
 
+@pytest.mark.parametrize("repository", ["acme", "acme/lines"])
+def test_a_repository_without_its_registry(repository: str) -> None:
+    """Docker would take it for one of docker.io; a host called acme is not meant."""
+    place = OciDestination(OciOutput(repository=repository), OWNER, Settings())
+    with pytest.raises(BadConfigError, match=rf"does not name its registry.*such as docker\.io/{repository} "):
+        place.check()
+
+
 def test_who_may_push(guarded: registry.server.Registry, tmp_path: Path) -> None:
     artifact = write_artifact(tmp_path)
     with pytest.raises(StorageFailedError, match=r"must not be written \(the registry says 401.*Name a Secret in"):

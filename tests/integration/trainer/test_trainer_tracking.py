@@ -15,6 +15,7 @@ from support.broken_tracking import Deliveries
 from support.cutting_proxy import CuttingProxy
 from support.tiny_spec import OUTPUT_CLAIM, tiny_run
 from visionft_api.run_file import RunFile
+from visionft_api.spec import MlflowSpec
 from visionft_api.status import Stage
 from visionft_trainer import pipeline
 from visionft_trainer.errors import Interrupted
@@ -23,6 +24,8 @@ from visionft_trainer.reporting.report import Result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 from visionft_trainer.tracking import worker
+from visionft_trainer.tracking.mlflow import Mlflow
+from visionft_trainer.tracking.tracker import TrackedRun
 
 STEPS = 6
 
@@ -60,6 +63,14 @@ def pod(run_file: RunFile, settings: Settings, *listeners: Interrupt) -> Result:
         return pipeline.run(run_file, settings, progress, stop)
     finally:
         progress.close()
+
+
+def test_a_server_that_is_away_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The worker says it once; MLflow's client would say it at every try, hundreds of times."""
+    tracker = Mlflow(MlflowSpec(tracking_uri="http://127.0.0.1:9", experiment="x"))
+    with pytest.raises(Exception, match="get-by-name"):
+        tracker.begin(TrackedRun("team", "tiny", 1, "tiny-1", {}, Path()))
+    assert caplog.text == ""
 
 
 def test_each_tracker_has_every_step_once_and_the_result(

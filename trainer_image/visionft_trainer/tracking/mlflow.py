@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ class Mlflow:
         """Find the run that an earlier pod has opened, or open one."""
         for name, value in MANNERS.items():
             os.environ.setdefault(name, value)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each try; the worker tells once
         from mlflow.tracking import MlflowClient
 
         self._client = MlflowClient(tracking_uri=self._spec.tracking_uri)

@@ -22,6 +22,7 @@ from visionft_trainer.artifacts.artifact import Artifact
 from visionft_trainer.artifacts.oci_layout import TITLE
 from visionft_trainer.artifacts.publish.destination import Sleep, Tick, in_order
 from visionft_trainer.artifacts.publish.registry import PIECE_BYTES, Registry, credentials_of
+from visionft_trainer.errors import BadConfigError
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import RUN_PREFIX, Owner
 
@@ -49,7 +50,13 @@ class OciDestination:
         self._sleep, self._piece_bytes = sleep, piece_bytes
 
     def check(self) -> None:
-        """Whether the repository may be written. Raises `StorageFailedError`."""
+        """Whether the repository may be written. Raises `BadConfigError` or `StorageFailedError`."""
+        host, _, name = self._output.repository.partition("/")
+        if not name or not (set(host) & set(".:") or host == "localhost"):
+            raise BadConfigError(
+                f"{FIELD}.repository: {self._output.repository!r} does not name its registry. Write the host before it,"
+                f" such as docker.io/{self._output.repository} or ghcr.io/{self._output.repository}."
+            )
         with self._registry() as registry:
             registry.check()
 
