@@ -202,6 +202,10 @@ def already_there(bench: Bench) -> None:
     (bench.out / "merged").mkdir(parents=True)
 
 
+def a_file(bench: Bench) -> None:
+    bench.out.write_text("")
+
+
 def nothing(bench: Bench) -> None:
     pass
 
@@ -211,6 +215,7 @@ def nothing(bench: Bench) -> None:
     [
         (no_run, None, r"no run has begun in .*tiny\. Start it: visionft-trainer run"),
         (no_checkpoint, None, "run-1 has no sound checkpoint yet. Let it train for"),
+        (a_file, None, "is a file. Name a folder"),
         (already_there, None, "merged is there already. Choose another folder, or remove"),
         (nothing, "run-7", "run-7 is not the folder of a run. There are run-1"),
         (nothing, "run-1/checkpoint-5", "no checkpoint-5. It has: checkpoint-2, checkpoint-4, checkpoint-6"),

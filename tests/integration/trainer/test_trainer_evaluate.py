@@ -167,6 +167,24 @@ def test_a_damaged_copy_is_told_before_anything_is_measured(
     assert "merged is a Gemma 3 model, and spec.model" in capsys.readouterr().err
 
 
+def test_a_model_of_another_base_is_told_by_its_tokens(
+    finished: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("visionft_trainer.model.load.load_model", None)
+    other = tmp_path / "other"
+    shutil.copytree(finished / "run-1" / "merged", other)
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    words = tokenizer["model"]["vocab"]
+    words[f"{next(iter(words))}x"] = words.pop(next(iter(words)))
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert call("--model", other) == 12
+    assert "has other tokens than spec.model" in capsys.readouterr().err
+    (other / "tokenizer.json").write_text("{")
+    assert call("--model", other) == 12
+    assert "tokenizer.json cannot be read" in capsys.readouterr().err
+
+
 def test_a_run_folder_is_not_a_model(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "owner.json").write_text("{}")
     with pytest.raises(BadConfigError, match=f"Name it by --from {tmp_path}"):

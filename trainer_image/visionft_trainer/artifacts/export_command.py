@@ -117,6 +117,8 @@ def _check(spec: VisionFineTuneSpec, wanted: Wanted) -> None:
         raise BadConfigError("--adapter: spec.adapter.method is full, which leaves no adapter. Ask for --merged alone.")
     if not wanted.adapter and not wanted.merged:
         raise BadConfigError("spec.output asks for no artifact. Say which: --adapter, --merged or both.")
+    if wanted.out.exists() and not wanted.out.is_dir():
+        raise BadConfigError(f"--out {wanted.out}: is a file. Name a folder.")
     for kind, asked in (("adapter", wanted.adapter), ("merged", wanted.merged)):
         if asked and (wanted.out / kind).exists():
             raise BadConfigError(

@@ -107,6 +107,8 @@ def _measure(
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
+    if weights is not None and weights.kind == "merged":
+        _check_tokens(weights, files, processor)
 
     def prepared(split: Split, dataset: Any = spec.dataset) -> Prepared:
         return preprocess(split, dataset, processor, files.family, scratch, progress.tick)
@@ -177,6 +179,22 @@ def _check_family(weights: Weights, spec: VisionFineTuneSpec, files: ModelFiles)
         raise BadModelError(
             f"{weights.name} is a {family.name} model, and spec.model ({files.identity}) a {files.family.name} "
             "one. Name a model that was made from it."
+        )
+
+
+def _check_tokens(weights: Weights, files: ModelFiles, processor: Any) -> None:
+    """Raises `BadModelError` for a whole model that reads other tokens than the base model's: they are not its own."""
+    from tokenizers import Tokenizer
+
+    file = weights.folder / "tokenizer.json"
+    try:
+        tokens = Tokenizer.from_file(str(file)).get_vocab()
+    except Exception as error:  # the library has no other type
+        raise BadModelError(f"{file} cannot be read ({error}). Copy the model again.") from error
+    if tokens != processor.tokenizer.get_vocab():
+        raise BadModelError(
+            f"{weights.name} has other tokens than spec.model ({files.identity}), so it was not made from it. Name the "
+            "base model that it was made from."
         )
 
 
