@@ -132,6 +132,12 @@ class EvaluationSpec(ApiModel):
 
     rules = (
         Rule(
+            cel="self.metrics.size() > 0",
+            holds=lambda m: bool(m.metrics),
+            message="metrics is empty; name at least one, such as cer, or leave it out",
+            at="metrics",
+        ),
+        Rule(
             cel=f"self.gates.all(g, {_HAS_METRIC})",
             holds=lambda m: not _without_metric(m),
             message='gate "{gate}" is about a metric that is not computed; add it to metrics ({metrics})',
