@@ -35,6 +35,13 @@ def test_next_run_of_the_same_resource_lies_beside_it(tmp_path: Path, settings: 
     assert second.path.name == "run-2"
 
 
+@pytest.mark.parametrize("path", ["rows.jsonl", "rows.jsonl/tuned"])
+def test_a_file_in_the_way_is_told(tmp_path: Path, settings: Settings, path: str) -> None:
+    (tmp_path / "out" / "rows.jsonl").write_text("{}")
+    with pytest.raises(BadConfigError, match=rf"output\.pvc\.path: .*{path} cannot be a folder.*Choose another path"):
+        claim(tmp_path, settings, output={"pvc": {"claimName": OUTPUT_CLAIM, "path": path}})
+
+
 @pytest.mark.parametrize("run", [1, 2])
 def test_another_resource_is_refused(tmp_path: Path, settings: Settings, run: int) -> None:
     claim(tmp_path, settings, uid="a", name="other", output={"pvc": {"claimName": OUTPUT_CLAIM, "path": "tiny"}})

@@ -211,8 +211,17 @@ def place_of(run_file: RunFile, settings: Settings) -> tuple[str, Path, str]:
 
 
 def _owners(base: Path) -> dict[Path, Owner | None]:
-    """Whose the runs in `base` are, which is made where it is missing."""
-    base.mkdir(parents=True, exist_ok=True)
+    """Whose the runs in `base` are, which is made where it is missing.
+
+    Raises:
+        BadConfigError: a file is in its way.
+    """
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise BadConfigError(
+            f"spec.output.pvc.path: {base} cannot be a folder, for there is a file of that name. Choose another path."
+        ) from None
     return {path: read_owner(path / OWNER_FILE) for path in sorted(base.glob(f"{RUN_PREFIX}*"))}
 
 
