@@ -12,24 +12,33 @@ if TYPE_CHECKING:
     from sandbox.cluster import Cluster
 
 
-# Tests that share something dear run in one process: a cluster, or a family's models.
-SHARED_FIXTURES = ("operator_cluster", "cluster")
-SHARED_FOLDERS = ("tests/integration/families/",)
+# With several processes (`make test`) a process takes whole files, or all tests that share something dear. Whatever
+# starts a cluster is one such group: clusters would wait for each other's processors.
+GROUPS = {
+    "cluster": (
+        "tests/integration/api/",
+        "tests/integration/ingest/",
+        "tests/integration/operator/",
+        "tests/integration/sandbox/",
+        "tests/e2e/",
+    ),
+    "families": ("tests/integration/families/",),
+}
+CLUSTER_FIXTURES = {"cluster", "operator_cluster"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n`), a process takes whole files, or all that shares something dear."""
+    """Say which tests stay together in one process."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 def _group(item: pytest.Item) -> str:
     file = item.nodeid.partition("::")[0]
-    fixtures = getattr(item, "fixturenames", ())
-    shared = [name for name in SHARED_FIXTURES if name in fixtures]
-    shared += [folder for folder in SHARED_FOLDERS if file.startswith(folder)]
-    return shared[0] if shared else file
+    if CLUSTER_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return "cluster"
+    return next((name for name, folders in GROUPS.items() if file.startswith(folders)), file)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -34,7 +34,7 @@ CLAIMS = ROOT / "examples" / "digits-claims.yaml"
 MODEL = ROOT / "examples" / "demo" / "model"
 KEPT = ROOT / ".cache" / "demo"
 """What stays when the cluster's own folder has gone: the page of the run, or the logs of one that failed."""
-LIMIT_SECONDS = 10 * 60
+LIMIT_SECONDS = 20 * 60
 HOLD_SECONDS = 1.0
 OPERATOR_LINES = 8
 """Of its log, shown when it has ended."""
