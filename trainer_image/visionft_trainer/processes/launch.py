@@ -4,7 +4,7 @@ The parent computes nothing and imports no torch. Each worker is this program ag
 WORLD_SIZE, LOCAL_RANK) in its environment; one started by torchrun itself, on several machines, behaves the same. A
 worker that fails says why in a file; the parent ends the others, tells the first cause, and exits with its code. Why
 not torchrun's own agent: docs/decisions/0009-processes-of-a-run.md. Where memory was out in the middle of a layer that
-is shared out, the parent starts all of them anew with smaller micro-batches: docs/decisions/0011-halving-with-fsdp.md.
+is shared out, the parent starts all of them anew with smaller micro-batches: docs/decisions/0014-halving-with-fsdp.md.
 """
 
 from __future__ import annotations
