@@ -37,7 +37,7 @@ demo: $(READY) ## fine-tune a small VLM on handwriting, end to end; KEEP=1 leave
 
 test: $(READY) ## every test: unit, golden, integration on a real API server, and a training end to end
 	@$(BIN)/python -m sandbox.build
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup tests/unit tests/golden tests/hostile tests/integration tests/e2e $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope tests/unit tests/golden tests/hostile tests/integration tests/e2e $(ARGS)
 
 test-unit: $(READY) ## the fast tests only
 	@$(BIN)/python -m pytest tests/unit tests/golden $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,21 +24,19 @@ GROUPS = {
     ),
     "families": ("tests/integration/families/",),
 }
-CLUSTER_FIXTURES = {"cluster", "operator_cluster"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Say which tests stay together in one process."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    from xdist.scheduler import LoadScopeScheduling
 
+    class Rooms(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((name for name, folders in GROUPS.items() if file.startswith(folders)), file)
 
-def _group(item: pytest.Item) -> str:
-    file = item.nodeid.partition("::")[0]
-    if CLUSTER_FIXTURES & set(getattr(item, "fixturenames", ())):
-        return "cluster"
-    return next((name for name, folders in GROUPS.items() if file.startswith(folders)), file)
+    return Rooms(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -70,5 +68,6 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A new namespace, deleted after the test."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name, check=True)
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=60s", check=True)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -20,7 +20,7 @@ from sandbox.processes import Child
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "locks" / "mlflow-server.txt"
 CACHE = ROOT / ".cache" / "mlflow-server"
-START_SECONDS = 120
+START_SECONDS = 240
 # The server starts workers of its own: all of them end when we close the pipe, also by dying.
 LEASH = 'trap "trap - TERM; kill 0" TERM; "$@" & read _; trap - TERM; kill 0'
 

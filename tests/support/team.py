@@ -27,7 +27,10 @@ def add_scripted_image(cluster: Cluster) -> None:
     cluster.node.add_image(SCRIPTED_IMAGE, argv_prefix=[sys.executable, "-I", str(script)])
 
 
-def eventually(get: Callable[[], T], holds: Callable[[T], Any], seconds: float = 30, what: str = "") -> T:
+PATIENCE_SECONDS = 120.0  # a wait ends when it holds; on a busy machine that may take a while
+
+
+def eventually(get: Callable[[], T], holds: Callable[[T], Any], seconds: float = PATIENCE_SECONDS, what: str = "") -> T:
     """Get again and again until it is as wanted, and return it; what it was instead is in the error."""
     end = time.monotonic() + seconds
     while not holds(found := get()):
@@ -112,7 +115,9 @@ class Team:
         status: JsonObject = self.get(name).get("status", {})
         return status
 
-    def wait(self, name: str, kind: str, status: str, reason: str = "", seconds: float = 30) -> JsonObject:
+    def wait(
+        self, name: str, kind: str, status: str, reason: str = "", seconds: float = PATIENCE_SECONDS
+    ) -> JsonObject:
         """Wait for a condition of a resource; return it."""
 
         def stands(found: JsonObject) -> bool:
@@ -139,7 +144,7 @@ class Team:
         maps = self._core.list_namespaced_config_map(self.namespace, label_selector=f"visionft.dev/name={name}").items
         return [config_map.metadata.name for config_map in maps]
 
-    def wait_running(self, name: str, seconds: float = 30) -> JsonObject:
+    def wait_running(self, name: str, seconds: float = PATIENCE_SECONDS) -> JsonObject:
         """Wait until a pod of the resource trains and has said so; return the pod.
 
         Before its first report a trainer may not be ready to be told to stop.

@@ -35,7 +35,7 @@ def test_a_run_from_apply_to_verdict(team: Team) -> None:
 def test_kubectl_reads_well(team: Team) -> None:
     team.apply("digits", QUICK)
     waited = team.cluster.kubectl(
-        "wait", "--for=condition=Succeeded", "--timeout=30s", "-n", team.namespace, "vft/digits"
+        "wait", "--for=condition=Succeeded", "--timeout=120s", "-n", team.namespace, "vft/digits"
     )
     assert "condition met" in waited.stdout
     table = team.cluster.kubectl("get", "vft", "-n", team.namespace).stdout.splitlines()
