@@ -21,8 +21,9 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "locks" / "mlflow-server.txt"
 CACHE = ROOT / ".cache" / "mlflow-server"
 START_SECONDS = 240
-# The server starts workers of its own: all of them end when we close the pipe, also by dying.
-LEASH = 'trap "trap - TERM; kill 0" TERM; "$@" & read _; trap - TERM; kill 0'
+# The server starts workers of its own, which a polite signal does not always end: the whole group goes when we stop it,
+# and when we die, which closes the pipe.
+LEASH = 'trap "kill -KILL 0" TERM; "$@" & read _; kill -KILL 0'
 
 
 def ensure_installed() -> Path:
