@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import registry.server
 from objectstore.server import ACCESS_KEY, SECRET_KEY
 from objectstore.server import running as running_store
-from obstore.store import S3Store
 from support.broken_uploads import How, OciTarget, S3Target, Target, as_json, break_off, measure
 from support.cutting_proxy import CuttingProxy
 from support.downloads import BUCKET
@@ -33,15 +32,7 @@ def s3() -> Iterator[tuple[Target, CuttingProxy]]:
     """Versity's S3 gateway."""
     with running_store() as store, CuttingProxy(store.port).running() as proxy:
         (store.folder / BUCKET).mkdir()
-        bucket = S3Store(
-            BUCKET,
-            endpoint=store.url,
-            region="us-east-1",
-            virtual_hosted_style_request=False,
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-            client_options={"allow_http": True},
-        )
+        bucket = store.client(BUCKET)
         secrets = {"OUTPUT_S3_AWS_ACCESS_KEY_ID": ACCESS_KEY, "OUTPUT_S3_AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         yield S3Target(proxy.port, secrets, bucket), proxy
 

@@ -3,12 +3,12 @@
 import math
 
 
-def format_decimal(number: float, digits: int = 4) -> str | None:
-    """A float as the status keeps it, or None where it has no value (NaN, infinite, beyond nine digits).
+def format_decimal(number: float | None, digits: int = 4) -> str | None:
+    """A float as the status keeps it, or None where it has no value (None, NaN, infinite, beyond nine digits).
 
     `digits` are decimals; a number too small for them keeps as many significant digits in "2.0000e-05" form.
     """
-    if not math.isfinite(number) or abs(number) >= 1e9:
+    if number is None or not math.isfinite(number) or abs(number) >= 1e9:
         return None
     text = f"{number:.{digits}f}"
     if number != 0 and abs(number) < 10**-digits:

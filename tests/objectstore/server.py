@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from obstore.store import S3Store
 from sandbox.ports import free_ports
 from sandbox.processes import Child
 from support.go_server import await_port, ensure_built
@@ -27,6 +28,18 @@ class ObjectStore:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def client(self, bucket: str) -> S3Store:
+        """A plain client of one bucket, with the server's account."""
+        return S3Store(
+            bucket,
+            endpoint=self.url,
+            region="us-east-1",
+            virtual_hosted_style_request=False,
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET_KEY,
+            client_options={"allow_http": True},
+        )
 
 
 @contextmanager

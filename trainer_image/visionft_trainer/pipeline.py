@@ -106,7 +106,7 @@ def _leave(
     progress.enter(Stage.EXPORT)
     progress.learn(evaluation=exported.evaluation, resolved=exported.resolved, data=exported.data)
     written = stored(place.artifacts)
-    on_claim = [_status_form(artifact, place) for artifact in written] if spec.output.pvc is not None else []
+    on_claim = _on_claim(spec, written, place)
     progress.learn(artifacts=on_claim)
     artifacts = [*on_claim, *publish.publish(spec.output, place.owner, written, settings, progress.tick)]
     progress.learn(artifacts=artifacts)
@@ -116,8 +116,10 @@ def _leave(
     result = exported.model_copy(update={"artifacts": artifacts, "completion_time": completed})
     page.write(place, result)
     told = seal("report", place.report, lineage.read(place) or {})
-    on_claim = [_status_form(told, place)] if spec.output.pvc is not None else []
-    artifacts += [*on_claim, *publish.publish(spec.output, place.owner, [told], settings, progress.tick)]
+    artifacts += [
+        *_on_claim(spec, [told], place),
+        *publish.publish(spec.output, place.owner, [told], settings, progress.tick),
+    ]
     progress.learn(artifacts=artifacts)
     result = result.model_copy(update={"artifacts": artifacts})
     write_result(place, result)
@@ -136,5 +138,8 @@ def _judge_again(finished: Result, place: RunFolder, gates: Sequence[Gate]) -> R
     return finished.model_copy(update={"evaluation": evaluation_of(judged), "failed_gates": judged.failed_gates})
 
 
-def _status_form(artifact: WrittenArtifact, place: RunFolder) -> Artifact:
-    return Artifact(kind=artifact.kind, uri=place.uri(artifact.folder), digest=artifact.digest, size=artifact.size)
+def _on_claim(spec: VisionFineTuneSpec, written: Sequence[WrittenArtifact], place: RunFolder) -> list[Artifact]:
+    """Where the claim keeps them, in the status' form; without a claim they are nowhere yet."""
+    if spec.output.pvc is None:
+        return []
+    return [Artifact(kind=it.kind, uri=place.uri(it.folder), digest=it.digest, size=it.size) for it in written]

@@ -13,7 +13,6 @@ import pytest
 import registry.server
 from integration.operator.given import secret
 from objectstore.server import ObjectStore
-from obstore.store import S3Store
 from registry.server import PASSWORD, USER, Registry, docker_config
 from support.downloads import BUCKET, from_bucket, from_registry, problem
 from support.team import Team, condition
@@ -88,15 +87,7 @@ def test_results_leave_without_a_claim_and_a_missed_gate_keeps_them(
 
 
 def check_artifacts(artifacts: list[dict[str, Any]], store: ObjectStore, oci: Registry, place: Path) -> None:
-    bucket = S3Store(
-        BUCKET,
-        endpoint=store.url,
-        region="us-east-1",
-        virtual_hosted_style_request=False,
-        access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
-        secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
-        client_options={"allow_http": True},
-    )
+    bucket = store.client(BUCKET)
     kinds = ("adapter", "merged", "report")
     repository = f"oci://{oci.host}/team/lines"
     assert sorted((artifact["uri"].partition("@")[0], artifact["kind"]) for artifact in artifacts) == [

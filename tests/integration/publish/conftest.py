@@ -48,12 +48,4 @@ def keys() -> Settings:
 @pytest.fixture
 def bucket(store: ObjectStore) -> S3Store:
     """The bucket, by a plain client."""
-    return S3Store(
-        BUCKET,
-        endpoint=store.url,
-        region="us-east-1",
-        virtual_hosted_style_request=False,
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
-        client_options={"allow_http": True},
-    )
+    return store.client(BUCKET)

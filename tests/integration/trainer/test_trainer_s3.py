@@ -10,7 +10,6 @@ from typing import Any
 import obstore
 import pytest
 from objectstore.server import ACCESS_KEY, SECRET_KEY, ObjectStore, running
-from obstore.store import S3Store
 from support.container_rows import png
 from support.faulty_server import Fault, FaultyServer, forward
 from visionft_api.spec.dataset import S3Source
@@ -47,15 +46,7 @@ OBJECTS = {
 def store() -> Iterator[ObjectStore]:
     with running() as store:
         (store.folder / "rows").mkdir()
-        bucket = S3Store(
-            "rows",
-            endpoint=store.url,
-            region="us-east-1",
-            virtual_hosted_style_request=False,
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-            client_options={"allow_http": True},
-        )
+        bucket = store.client("rows")
         for key, data in OBJECTS.items():
             obstore.put(bucket, key, data)
         yield store

@@ -10,8 +10,7 @@ from visionft_api.exit_codes import ExitCode
 from visionft_trainer.commands import ending
 from visionft_trainer.commands.command import Tool
 from visionft_trainer.errors import BadConfigError, StorageFailedError
-
-PAGE_FILE = "report.html"
+from visionft_trainer.storage.folder import PAGE_FILE
 
 DESCRIPTION = """\
 Write the page of a run again, from the run's folder alone: neither the data nor the model is needed.

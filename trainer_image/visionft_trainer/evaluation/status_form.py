@@ -104,4 +104,4 @@ def _named(texts: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _decimal(value: float | None) -> str | None:
-    return None if value is None else format_decimal(value, DIGITS)
+    return format_decimal(value, DIGITS)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from visionft_trainer.prepare.preprocess import Prepared
     from visionft_trainer.sources.model_files import ModelFiles
 
-PAGE_FILE = "report.html"
 JSON_SUFFIX = ".json"
 
 
@@ -86,7 +85,7 @@ def write(place: RunFolder, result: Result | None = None, out: Path | None = Non
 
     report = read_run(place, result)
     html = render(report, samples.read_pictures(place.samples, report.samples))
-    page = out or place.report / PAGE_FILE
+    page = out or place.page
     with writing_to(page):
         page.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(page.with_suffix(JSON_SUFFIX), to_json(report))

@@ -185,20 +185,16 @@ def compose_report(snapshot: Snapshot, sequence: int) -> dict[str, object]:
 
 def progress_of(snapshot: Snapshot, moment: datetime) -> Progress:
     """The status form of a snapshot."""
-
-    def decimal(value: float | None, digits: int = 4) -> str | None:
-        return None if value is None else format_decimal(value, digits)
-
     return Progress(
         percent=snapshot.percent,
         stage=snapshot.stage,
         step=snapshot.step,
         total_steps=snapshot.total_steps,
-        epoch=decimal(snapshot.epoch, 2),
+        epoch=format_decimal(snapshot.epoch, 2),
         eta_seconds=snapshot.eta_seconds,
-        loss=decimal(snapshot.loss),
-        learning_rate=decimal(snapshot.learning_rate, 6),
-        samples_per_second=decimal(snapshot.samples_per_second, 2),
+        loss=format_decimal(snapshot.loss),
+        learning_rate=format_decimal(snapshot.learning_rate, 6),
+        samples_per_second=format_decimal(snapshot.samples_per_second, 2),
         gpu_memory=format_size(snapshot.gpu_memory) if snapshot.gpu_memory else None,
         last_updated=moment,
     )

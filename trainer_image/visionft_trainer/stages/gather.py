@@ -44,8 +44,9 @@ def gather(order: Order) -> Gathered:
     spec, settings, progress, place = order.spec, order.settings, order.progress, order.place
     progress.enter(Stage.INGEST)
     begun = read_resolved(place)
-    data = data_stage.read(spec, settings, order.scratch, progress, Revisions(place.sources))
-    general_rows = general.read(spec, settings, order.scratch, progress.tick, Revisions(place.sources))
+    revisions = Revisions(place.sources)
+    data = data_stage.read(spec, settings, order.scratch, progress, revisions)
+    general_rows = general.read(spec, settings, order.scratch, progress.tick, revisions)
     found = data_stage.inspect(data, spec, progress)
     if begun is not None and begun.dataset_digest != data.digest:
         raise BadDatasetError(

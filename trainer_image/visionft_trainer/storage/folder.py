@@ -40,6 +40,7 @@ from visionft_trainer.storage import atomic
 
 OWNER_FILE = "owner.json"
 RUN_PREFIX = "run-"
+PAGE_FILE = "report.html"
 UID_DIGITS = 8
 
 
@@ -118,6 +119,11 @@ class RunFolder:
     def report(self) -> Path:
         """Folder of the report."""
         return self.path / "report"
+
+    @property
+    def page(self) -> Path:
+        """The report as a page."""
+        return self.report / PAGE_FILE
 
     @property
     def answers(self) -> Path:

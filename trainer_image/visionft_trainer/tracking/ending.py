@@ -13,7 +13,7 @@ def ending_of(place: RunFolder) -> Ending | None:
     result = read_result(place)
     if result is None:
         return None
-    files = (place.result, place.path / "judgement.json", place.path / "report" / "report.html")
+    files = (place.result, place.judgement, place.page)
     return Ending(_curve(result), _figures(result), _tags(result), [file for file in files if file.is_file()])
 
 

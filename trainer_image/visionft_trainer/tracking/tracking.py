@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from visionft_api.run_file import RunFile
 from visionft_api.spec import TrackingSpec
@@ -58,7 +58,12 @@ class Tracking:
         folder.mkdir(exist_ok=True)
         self._delivered = Delivered(folder / STATE)
         run = TrackedRun(
-            place.owner.namespace, place.owner.name, place.owner.run, _key(place), _parameters(run_file), folder
+            place.owner.namespace,
+            place.owner.name,
+            place.owner.run,
+            _key(place),
+            flatten(run_file.spec.to_json()),
+            folder,
         )
         # A tracker that has the result of a complete run is not opened again.
         waiting = [tracker for tracker in trackers if not self._delivered.of(tracker.name).ended]
@@ -107,7 +112,3 @@ def point_of(before: Snapshot | None, now: Snapshot, seconds: float) -> Point | 
 def _key(place: RunFolder) -> str:
     owner = place.owner
     return f"{owner.uid or owner.name}-{owner.run}-{owner.spec_hash}"
-
-
-def _parameters(run_file: RunFile) -> Mapping[str, str]:
-    return flatten(run_file.spec.to_json())
