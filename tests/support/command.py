@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -36,16 +35,13 @@ def visionft_trainer(*words: object) -> Done:
 
 @contextmanager
 def _put_back() -> Iterator[None]:
-    """Environment, signals and logging as they were."""
+    """Environment and logging as they were."""
     environment = dict(os.environ)
-    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []  # so that the command sets up its own log
     try:
         yield
     finally:
         root.handlers = handlers
-        for number, handler in signals.items():
-            signal.signal(number, handler)
         os.environ.clear()
         os.environ.update(environment)

@@ -49,7 +49,8 @@ def test_a_secret_that_is_missing_is_named_and_waited_for(team: Team) -> None:
     team.apply("digits", QUICK, dataset={"train": S3})
     said = team.wait("digits", "Queued", "True", "ContainerCreateFailed")
     assert 'secret "minio" not found' in said["message"]
-    assert "AWS_SECRET_ACCESS_KEY for s3" in said["message"]
+    assert "spec.dataset.train.s3.secretRef names Secret minio" in said["message"]
+    assert "with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in said["message"]
     secret(team, "minio", **KEYS)
     team.wait("digits", "Succeeded", "True", seconds=60)
 
@@ -58,6 +59,6 @@ def test_a_config_map_that_is_missing_is_named_and_waited_for(team: Team) -> Non
     team.apply("digits", QUICK, dataset={"validation": ROWS})
     said = team.wait("digits", "Queued", "True", "ContainerCreateFailed")
     assert 'configmap "rows.fixed" not found' in said["message"]
-    assert "its ConfigMaps and Secrets exist" in said["message"]
+    assert "its ConfigMaps exist" in said["message"]
     config_map(team, "rows.fixed", {"validation.jsonl": "{}\n"})
     team.wait("digits", "Succeeded", "True", seconds=60)

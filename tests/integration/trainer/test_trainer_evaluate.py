@@ -39,7 +39,6 @@ def finished(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def call(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Calls the program with a manifest for the claims of `settings`; sections go into the manifest."""
-    monkeypatch.setattr("visionft_trainer.signals.Stop.install", lambda self: None)
 
     def run(*words: str | Path, **sections: Any) -> int:
         manifest = write_manifest(tmp_path / "tiny.json", **{**SECTIONS, **sections})

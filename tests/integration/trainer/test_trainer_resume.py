@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,30 +51,14 @@ class Sigterm:
         pass
 
 
-@pytest.fixture
-def stop() -> Iterator[Callable[[], Stop]]:
-    """Makes `Stop`s that really handle signals, and gives the old handlers back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def install() -> Stop:
-        stop = Stop()
-        stop.install()
-        return stop
-
-    yield install
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 class Pod:
     """Runs the pipeline in an output folder of its own, as one pod after the other would."""
 
-    def __init__(self, tmp_path: Path, settings: Settings, name: str, stop: Callable[[], Stop]) -> None:
+    def __init__(self, tmp_path: Path, settings: Settings, name: str) -> None:
         self.output = tmp_path / name
         self.output.mkdir()
         self._tmp_path = tmp_path
         self._settings = Settings(claims={**settings.claims, OUTPUT_CLAIM: self.output})
-        self._stop = stop
 
     @property
     def folder(self) -> Path:
@@ -83,7 +67,9 @@ class Pod:
     def run(self, when: Callable[[Snapshot], bool] | None = None, **sections: dict[str, Any]) -> Result:
         listeners = [Sigterm(when)] if when else []
         run_file = tiny_run(self._tmp_path, uid="u-1", **{**SECTIONS, **sections})
-        return pipeline.run(run_file, self._settings, Progress(listeners), self._stop())
+        stop = Stop()
+        stop.install()
+        return pipeline.run(run_file, self._settings, Progress(listeners), stop)
 
     def weights(self) -> bytes:
         """What was trained."""
@@ -94,8 +80,8 @@ class Pod:
 
 
 @pytest.fixture
-def pod(tmp_path: Path, settings: Settings, stop: Callable[[], Stop]) -> Callable[[str], Pod]:
-    return lambda name: Pod(tmp_path, settings, name, stop)
+def pod(tmp_path: Path, settings: Settings) -> Callable[[str], Pod]:
+    return lambda name: Pod(tmp_path, settings, name)
 
 
 def losses(result: Result) -> list[tuple[int, float | None]]:

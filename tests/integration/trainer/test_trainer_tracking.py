@@ -47,14 +47,6 @@ class Interrupt:
         pass
 
 
-@pytest.fixture
-def signals() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGINT, before[1])
-
-
 def pod(run_file: RunFile, settings: Settings, *listeners: Interrupt) -> Result:
     stop = Stop()
     stop.install()
@@ -73,9 +65,7 @@ def test_a_server_that_is_away_fills_no_log(caplog: pytest.LogCaptureFixture) ->
     assert caplog.text == ""
 
 
-def test_each_tracker_has_every_step_once_and_the_result(
-    mlflow: str, settings: Settings, tmp_path: Path, signals: None
-) -> None:
+def test_each_tracker_has_every_step_once_and_the_result(mlflow: str, settings: Settings, tmp_path: Path) -> None:
     tracking = {
         "tensorboard": True,
         "mlflow": {"trackingUri": mlflow, "experiment": "digits"},

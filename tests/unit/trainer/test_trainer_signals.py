@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 from visionft_trainer.errors import Interrupted
@@ -10,13 +9,10 @@ from visionft_trainer.signals import Stop
 
 
 @pytest.fixture
-def stop() -> Iterator[Stop]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+def stop() -> Stop:
     stop = Stop()
     stop.install()
-    yield stop
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return stop
 
 
 def send(number: int) -> None:
