@@ -26,6 +26,7 @@ from visionft_trainer.data.in_order import in_order, worker_count
 from visionft_trainer.data.report.facts import Facts, FactsWriter, PictureFacts, look_at
 from visionft_trainer.data.rows import BadRowError, Boxes, Picture, Row, Text, Where
 from visionft_trainer.data.shapes import SHAPES, Context
+from visionft_trainer.data.shapes.base import DATASET_FIELD
 from visionft_trainer.errors import BadDatasetError, RunError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import data
@@ -137,10 +138,11 @@ def read_split(
 ) -> Split:
     """Read the rows of one source and all images that they name; `workers` threads look at images.
 
-    `field` is where the manifest names the source: `spec.dataset.` and the split's name, unless given.
+    `field` is where the manifest has a source that says itself how its rows are read, which else is in `spec.dataset`
+    and the source below it, by the split's name.
     """
     downloads = scratch.file(f"{name}.source")
-    local = data.fetch(source, settings, field or f"spec.dataset.{name}", downloads, revisions or Revisions())
+    local = data.fetch(source, settings, field or f"{DATASET_FIELD}.{name}", downloads, revisions or Revisions())
     rules = ImageRules(local.folder, parse_size(dataset.image.max_bytes))
     title = local.place.name
     with (
@@ -149,7 +151,7 @@ def read_split(
         FactsWriter(scratch.file(f"{name}.facts")) as facts,
     ):
         warnings.simplefilter("ignore")  # Pillow's on odd pictures, which are read or refused; set once for all threads
-        reading = _Reading(dataset, rules, title, tick, workers, blobs, facts)
+        reading = _Reading(dataset, field or DATASET_FIELD, rules, title, tick, workers, blobs, facts)
         records = containers.read(local.place, local.folder, local.files)
         rows = DiskList.write(scratch.file(f"{name}.rows"), reading.sound(records))
     dropped = reading.dropped
@@ -180,6 +182,8 @@ class _Reading:
     """Turns records into rows and checks their images; keeps the digest of all that was read."""
 
     dataset: DatasetSpec
+    form_field: str
+    """Where the manifest has the form of the rows."""
     rules: ImageRules
     title: str
     tick: Tick
@@ -209,7 +213,7 @@ class _Reading:
     def _parsed(self, record: Record) -> _Seen:
         if isinstance(record.value, BadRowError):
             return _Seen(record.where, record.value)
-        context = Context(record.where, self.rules.folder, self.dataset)
+        context = Context(record.where, self.rules.folder, self.dataset, self.form_field)
         try:
             return _Seen(record.where, SHAPES[self.dataset.format](record.value, context))
         except BadRowError as error:

@@ -6,7 +6,6 @@ from visionft_api.spec import DatasetSpec, VisionFineTuneSpec
 
 from visionft_trainer.data.in_order import worker_count
 from visionft_trainer.data.ingest import Split, Tick, read_split
-from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.storage.scratch import Scratch
@@ -24,19 +23,13 @@ def read(
 ) -> Split | None:
     """The rows that the manifest names, each picture looked at; None where it names none.
 
-    Raises as `ingest` does, and names the fields that are the general rows' own.
+    Raises as `ingest` does.
     """
     general = spec.evaluation.general
     if general is None:
         return None
     workers = worker_count(spec.resources)
-    try:
-        return read_split(NAME, general, dataset_of(spec), settings, scratch, tick, workers, revisions, field=FIELD)
-    except BadDatasetError as error:
-        message = str(error)
-        for own in ("format", "columns"):
-            message = message.replace(f"spec.dataset.{own}", f"{FIELD}.{own}")
-        raise BadDatasetError(message) from error
+    return read_split(NAME, general, dataset_of(spec), settings, scratch, tick, workers, revisions, field=FIELD)
 
 
 def dataset_of(spec: VisionFineTuneSpec) -> DatasetSpec:

@@ -15,6 +15,7 @@ from visionft_api.spec import DatasetSpec
 from visionft_trainer.data.rows import BadRowError, Picture, Row, Text, Where
 from visionft_trainer.data.values import check_characters, kind_of, show
 
+DATASET_FIELD = "spec.dataset"
 URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -27,6 +28,8 @@ class Context:
     """Image files lie below it."""
     dataset: DatasetSpec
     """Column names, prompt templates and the system prompt."""
+    field: str = DATASET_FIELD
+    """Where the manifest has the `format` and `columns` of these rows."""
 
 
 Shape = Callable[[Any, Context], Row]

@@ -29,7 +29,7 @@ def parse_conversations(value: Any, context: Context) -> Row:
     row = object_of(value, context)
     turns = row.get(COLUMN)
     if turns is None:
-        mend = hint(row, "conversations") or "write the conversation as a list of {from, value} objects"
+        mend = hint(row, context) or "write the conversation as a list of {from, value} objects"
         raise BadRowError(COLUMN, f"is missing; {mend}")
     if not isinstance(turns, list) or not turns:
         raise BadRowError(COLUMN, f"is {kind_of(turns)}; write a list with at least a human's and a gpt's turn")

@@ -49,7 +49,7 @@ def find(row: Mapping[str, Any], kind: ColumnKind, usual: Sequence[str], context
     if value is NO_COLUMN:
         raise BadRowError(
             named,
-            f"is no column of the row, which has {names_of(row)}; mend spec.dataset.columns.{kind} or the row",
+            f"is no column of the row, which has {names_of(row)}; mend {context.field}.columns.{kind} or the row",
         )
     return None if value is None else Column(named, value)
 
@@ -65,8 +65,8 @@ def need(row: Mapping[str, Any], kind: ColumnKind, usual: Sequence[str], what: s
         raise BadRowError(
             empty, f"is null, and a row of format {context.dataset.format} needs {what}; write it, or leave the row out"
         )
-    mend = hint(row, context.dataset.format) or (
-        f"the row has {names_of(row)}: name the one with {what} in spec.dataset.columns.{kind}"
+    mend = hint(row, context) or (
+        f"the row has {names_of(row)}: name the one with {what} in {context.field}.columns.{kind}"
     )
     raise BadRowError(usual[0], f"is missing; {mend}")
 

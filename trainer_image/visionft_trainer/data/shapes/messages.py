@@ -31,7 +31,7 @@ def parse_messages(value: Any, context: Context) -> Row:
     if not isinstance(value, Mapping):
         raise BadRowError("", f'the row is {kind_of(value)}; write an object {{"messages": [...]}}')
     if COLUMN not in value:
-        mend = hint(value, "messages") or "write the conversation as a list of {role, content} objects"
+        mend = hint(value, context) or "write the conversation as a list of {role, content} objects"
         raise BadRowError(COLUMN, f"is missing; {mend}")
     return chat(value, [(COLUMN, value[COLUMN])], context)
 

@@ -1,4 +1,4 @@
-"""What form a row looks like, so that an error can say which `spec.dataset.format` to set."""
+"""What form a row looks like, so that an error can say which `format` to set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from visionft_api.spec.dataset import DatasetFormat
+
+from visionft_trainer.data.shapes.base import Context
 
 
 def format_of(value: Any) -> DatasetFormat | None:
@@ -29,12 +31,12 @@ def format_of(value: Any) -> DatasetFormat | None:
     return None
 
 
-def hint(value: Any, expected: DatasetFormat) -> str:
+def hint(value: Any, context: Context) -> str:
     """The end of an error about a missing column: which format the row looks like. Empty where none is recognised."""
     found = format_of(value)
-    if found is None or found == expected:
+    if found is None or found == context.dataset.format:
         return ""
-    return f"the row looks like the form {found}: set spec.dataset.format: {found}"
+    return f"the row looks like the form {found}: set {context.field}.format: {found}"
 
 
 def _items_have(items: Any, *keys: str) -> bool:
