@@ -10,7 +10,7 @@ from visionft_api.status import DataWarning
 from visionft_trainer.data.rows import Row
 from visionft_trainer.evaluation.generate import boxes_of
 from visionft_trainer.evaluation.metrics import METRICS, Case, Metric
-from visionft_trainer.evaluation.metrics.documents import is_document
+from visionft_trainer.evaluation.metrics.documents import fault, is_document
 from visionft_trainer.evaluation.metrics.multiple_choice import names_letter
 
 REASON = "UnsuitableMetric"
@@ -18,6 +18,7 @@ MOST_ROWS = 256  # that are looked at
 NEXT_TO_NOTHING = 0.1  # of the highest figure
 SHOWN_CHARACTERS = 40
 OF_DOCUMENTS = ("fieldF1", "ntedAccuracy")
+OTHER_METRIC = "Choose another metric: docs/metrics.md."
 COUNTS = {
     "groundedAccuracy": "boxes",
     "bleu": "sequences of four words",
@@ -34,7 +35,7 @@ def unsuitable(metrics: Sequence[str], rows: Sequence[Row], field: str, what: st
     some = list(islice(rows, MOST_ROWS))
     cases = [_answered_rightly(row) for row in some]
     return [
-        DataWarning(reason=REASON, message=f"{field}: {message} Choose another metric: docs/metrics.md.")
+        DataWarning(reason=REASON, message=f"{field}: {message}")
         for name in metrics
         for message in _problems(METRICS[name], some, cases, what)
     ]
@@ -50,14 +51,22 @@ def _problems(metric: Metric, rows: Sequence[Row], cases: Sequence[Case], what: 
     if metric.name == "multipleChoice" and not any(names_letter(row.answer) for row in rows):
         yield (
             f"{metric.name} asks which option is chosen, and no answer of the {what} rows names one by its letter, as "
-            f"B or B. Paris do; {_example(rows[0])}. So it only tells whether answer and text are the same."
+            f"B or B. Paris do; {_example(rows[0])}. So it only tells whether answer and text are the same. "
+            f"{OTHER_METRIC}"
         )
     if metric.name in OF_DOCUMENTS:
-        others = [row for row in rows if not is_document(row.answer)]
+        broken = [row for row in rows if fault(row.answer)]
+        if broken:
+            yield (
+                f"{metric.name} compares fields of JSON, and the answers of {len(broken)} of {len(rows)} {what} rows "
+                f"begin as JSON but are none, so that each counts as one nameless value; {_example(broken[0])} "
+                f"({fault(broken[0].answer)}). Mend them."
+            )
+        others = [row for row in rows if not is_document(row.answer) and not fault(row.answer)]
         if len(others) > len(rows) / 2:
             yield (
                 f"{metric.name} compares fields of JSON, and the answers of {len(others)} of {len(rows)} {what} rows "
-                f"have none; {_example(others[0])}."
+                f'have none; {_example(others[0])}. {OTHER_METRIC} Or write answers such as {{"total": "12.50"}}.'
             )
     elif metric.highest is not None:
         counts = metric.statistics(cases)
@@ -65,7 +74,7 @@ def _problems(metric: Metric, rows: Sequence[Row], cases: Sequence[Case], what: 
         if figure < NEXT_TO_NOTHING * metric.highest:
             yield (
                 f"{metric.name} counts {COUNTS.get(metric.name, 'something else')}, and gives even the right answers "
-                f"of the {what} rows {figure:.2f} of {metric.highest:.0f}; {_example(rows[0])}."
+                f"of the {what} rows {figure:.2f} of {metric.highest:.0f}; {_example(rows[0])}. {OTHER_METRIC}"
             )
 
 

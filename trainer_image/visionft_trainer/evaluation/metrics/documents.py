@@ -38,6 +38,21 @@ def is_document(text: str) -> bool:
     return isinstance(_parsed(text), dict | list)
 
 
+def fault(text: str) -> str | None:
+    """Why a text that begins as a JSON object or list is no document; None for any other text."""
+    fence = _FENCE.fullmatch(text)
+    text = (fence["inside"] if fence else text).strip()
+    if not text.startswith(("{", "[")) or is_document(text):
+        return None
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"{error.msg}, character {error.pos + 1}"
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets in thousands of brackets
+        pass
+    return f"more than {MOST_NESTED} levels, or a number too long to be read"
+
+
 def normal(value: Any) -> Fields:
     """The normal form of anything that JSON can say."""
     if not value:
