@@ -34,6 +34,9 @@ DIGEST_PATTERN = "^sha256:[a-f0-9]{64}$"
 MODEL_URI_PATTERN = r"^(pvc|s3|oci)://[^\s]+$"
 REPOSITORY_PATTERN = "^[a-z0-9][a-z0-9._:/-]*$"
 CRON_PATTERN = "^(@(hourly|daily|weekly|monthly)|[0-9*/,-]+( [0-9*/,-]+){4})$"
+# W&B's own: what its addresses cannot hold. No space at the ends, where nobody sees it.
+WANDB_PROJECT_PATTERN = r"^[^ /\\#?%:\x00-\x1f]([^/\\#?%:\x00-\x1f]*[^ /\\#?%:\x00-\x1f])?$"
+WANDB_ENTITY_PATTERN = "^[A-Za-z0-9._-]+$"
 MODULE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
 GATE_PATTERN = (
     rf"^({'|'.join(METRICS)}) *"
@@ -62,6 +65,8 @@ WHAT_FITS = {
     MODEL_URI_PATTERN: 'a place such as "pvc://models/qwen2-vl-2b", or use name for a model on the hub',
     REPOSITORY_PATTERN: 'a repository such as "registry.example.com/team/model"',
     CRON_PATTERN: 'five cron fields such as "0 3 * * *", or @hourly, @daily, @weekly or @monthly',
+    WANDB_PROJECT_PATTERN: 'a project\'s name without / \\ # ? % : and without a space at its ends, such as "receipts"',
+    WANDB_ENTITY_PATTERN: 'the name of a user or team as it stands in its address: letters, digits, ".", "_" and "-"',
     GATE_PATTERN: f'a metric ({", ".join(METRICS)}), an operator (<, <=, >, >=) and a number, such as "cer <= 0.05"; '
     'or < or > and the word baseline, such as "cer < baseline"',
     MODULE_NAME_PATTERN: 'the name of a module, such as "lm_head" or "embed_tokens"',

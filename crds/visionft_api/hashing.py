@@ -1,4 +1,4 @@
-"""The hash that decides whether a change of the spec starts another run."""
+"""The hashes that decide whether a change of the spec starts another run, and whether that run has to train."""
 
 import hashlib
 import json
@@ -10,6 +10,8 @@ from visionft_api.spec import VisionFineTuneSpec
 
 HASH_LENGTH = 16
 """Hexadecimal digits: 64 bits, far more than one resource's changes can collide in."""
+DESTINATIONS = ("s3", "oci", "hub")
+"""Of `spec.output`: where results are brought to once they are there. `pvc` is where the run works."""
 
 
 def spec_hash(spec: VisionFineTuneSpec) -> str:
@@ -23,13 +25,28 @@ def spec_hash(spec: VisionFineTuneSpec) -> str:
 
     Fields at their default are left out too, so that a later version can add a field without retraining everything.
     """
+    return _hash(spec)
+
+
+def work_hash(spec: VisionFineTuneSpec) -> str:
+    """Hash over the same but for the destinations: what was made for one such spec is what another one asks for.
+
+    A corrected bucket or repository is a new run, with a number and a history of its own. It trains nothing where the
+    claim of `spec.output.pvc` still has what an earlier run of this hash has made; without a claim nothing is kept,
+    so it trains anew. Rows and models that are others by now under the same name are not in it either: to train on
+    them, `runPolicy.rerun` is set.
+    """
+    return _hash(spec, *DESTINATIONS)
+
+
+def _hash(spec: VisionFineTuneSpec, *left_out_of_output: str) -> str:
     wanted: dict[str, Any] = {
         "model": _without_defaults(spec.model),
         "dataset": _without_defaults(spec.dataset),
         "adapter": _without_defaults(spec.adapter),
         "training": _without_defaults(spec.training, "checkpoints"),
         "evaluation": _without_defaults(spec.evaluation, "gates", "report_samples"),
-        "output": _without_defaults(spec.output),
+        "output": _without_defaults(spec.output, *left_out_of_output),
         "gpus": spec.resources.gpus,
         "nodes": spec.resources.nodes,
         "image": spec.pod_template.image,

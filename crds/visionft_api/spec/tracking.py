@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from visionft_api.base import ApiModel
-from visionft_api.fields import Url
+from visionft_api.fields import WANDB_ENTITY_PATTERN, WANDB_PROJECT_PATTERN, Url
 from visionft_api.rules import Rule
 from visionft_api.spec.refs import SecretRef
 
@@ -30,9 +30,15 @@ class MlflowSpec(ApiModel):
 class WandbSpec(ApiModel):
     """Weights & Biases."""
 
-    project: str = Field(min_length=1, max_length=128, description="Project that the run goes to.")
+    project: str = Field(
+        pattern=WANDB_PROJECT_PATTERN, min_length=1, max_length=128, description="Project that the run goes to."
+    )
     entity: str | None = Field(
-        default=None, min_length=1, max_length=128, description="User or team. Absent: the key's own."
+        default=None,
+        pattern=WANDB_ENTITY_PATTERN,
+        min_length=1,
+        max_length=128,
+        description="User or team. Absent: the key's own.",
     )
     mode: Literal["Offline", "Online"] = Field(
         default="Offline",

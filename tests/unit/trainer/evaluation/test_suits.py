@@ -79,8 +79,8 @@ def test_one_answer_that_is_broken_json_is_told_with_its_place(metric: str, answ
 def test_answers_without_fields_are_told_with_what_to_write() -> None:
     (message,) = told("fieldF1", "Paris", "Rome")
     assert message == (
-        "spec.evaluation.metrics: fieldF1 compares fields of JSON, and the answers of 2 of 2 validation rows have none; "
-        "v.jsonl row 1 has 'Paris'. Choose another metric: docs/metrics.md. Or write answers such as "
+        "spec.evaluation.metrics: fieldF1 compares fields of JSON, and the answers of 2 of 2 validation rows have "
+        "none; v.jsonl row 1 has 'Paris'. Choose another metric: docs/metrics.md. Or write answers such as "
         '{"total": "12.50"}.'
     )
 
