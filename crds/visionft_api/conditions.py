@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from visionft_api.base import ApiModel
 from visionft_api.fields import Count
+from visionft_api.shown import shorten
 from visionft_api.timestamps import Timestamp
 
 
@@ -81,7 +82,7 @@ def clip(limit: int) -> BeforeValidator:
     """A text that is too long ends in "…": a message quotes others, and must not fail for what they say."""
 
     def clipped(text: object) -> object:
-        return f"{text[: limit - 1]}…" if isinstance(text, str) and len(text) > limit else text
+        return shorten(text, limit) if isinstance(text, str) else text
 
     return BeforeValidator(clipped)
 

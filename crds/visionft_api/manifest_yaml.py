@@ -6,8 +6,14 @@ from typing import Any
 
 import yaml
 
+from visionft_api.shown import shorten
+
 _MAX_ALIASES = 100
 """A manifest needs few; thousands are a way to fill the memory."""
+
+
+_MAX_DIGITS = 300
+"""Of a whole number; Python reads no more than 4300."""
 
 
 class NotYamlError(ValueError):
@@ -34,9 +40,11 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise NotYamlError(f"line {line}: the key {key!r} is not a text; put it in quotes")
+                raise NotYamlError(f"line {line}: the key {shorten(repr(key))} is not a text; put it in quotes")
             if key in seen:
-                raise NotYamlError(f'line {line}: key "{key}" is already set on line {seen[key]}; remove one of them')
+                raise NotYamlError(
+                    f'line {line}: key "{shorten(key)}" is already set on line {seen[key]}; remove one of them'
+                )
             seen[key] = line
         return super().construct_mapping(node, deep=deep)
 
@@ -60,7 +68,10 @@ _Loader.add_implicit_resolver(
 
 
 def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
-    return int(re.sub(r"^([-+]?)0o?([0-7_]+)$", r"\g<1>0o\2", str(loader.construct_scalar(node))), 0)
+    text = str(loader.construct_scalar(node))
+    if len(text) > _MAX_DIGITS:
+        raise NotYamlError(f"line {node.start_mark.line + 1}: a number of {len(text)} digits; no field takes one")
+    return int(re.sub(r"^([-+]?)0o?([0-7_]+)$", r"\g<1>0o\2", text), 0)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
@@ -94,7 +105,7 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "cannot be read"
     if "\\t" in problem:
         problem = "a tab where YAML wants spaces; indent with spaces"
-    return f"{where}not YAML: {problem}"
+    return f"{where}not YAML: {shorten(problem)}"
 
 
 class _Dumper(yaml.SafeDumper):

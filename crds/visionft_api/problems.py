@@ -4,6 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from visionft_api.shown import shorten
+
+SHOWN_PROBLEMS = 20
+"""Lines of an error; the rest are counted."""
 NO_VALUE = object()
 """Stands for the value of a field that is missing."""
 
@@ -25,10 +29,10 @@ class Problem:
     def __str__(self) -> str:
         text = self.message
         if isinstance(self.value, str | int | float):
-            value = json.dumps(self.value, ensure_ascii=False)
+            value = shorten(json.dumps(self.value, ensure_ascii=False))
             if value not in text:
                 text = f"Invalid value: {value}: {text}"
-        return f"{self.field}: {self._without_name(text)}" if self.field else text
+        return f"{shorten(self.field)}: {self._without_name(text)}" if self.field else text
 
     def _without_name(self, text: str) -> str:
         """A rule's sentence names its field, as the API server needs; after the path it would stand there twice."""
@@ -44,4 +48,7 @@ class ManifestError(ValueError):
     def __init__(self, problems: list[Problem], source: str = "manifest") -> None:
         self.problems = problems
         self.source = source
-        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+        lines = [f"{source}: {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            lines.append(f"{source}: and {len(problems) - SHOWN_PROBLEMS} more problems")
+        super().__init__("\n".join(lines))

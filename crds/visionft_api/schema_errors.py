@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from visionft_api.fields import WHAT_FITS
 from visionft_api.problems import NO_VALUE, Problem
+from visionft_api.shown import shorten
 from visionft_api.structural import structural_schema
 
 _WANTED_TYPES = {
@@ -45,7 +46,7 @@ def to_problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
     match error["type"]:
         case "extra_forbidden":
             known = _schema_at(structural_schema(model), location[:-1]).get("properties", {})
-            return Problem(field, NO_VALUE, f'unknown field "{field}"{_meant(str(location[-1]), list(known))}')
+            return Problem(field, NO_VALUE, f'unknown field "{shorten(field)}"{_meant(str(location[-1]), list(known))}')
         case "missing":
             description = _schema_at(structural_schema(model), location).get("description", "")
             return Problem(field, NO_VALUE, f"Required value: {description}" if description else "Required value")
@@ -114,7 +115,8 @@ def _message(kind: str, context: dict[str, Any], value: Any, schema: Schema) -> 
             noun = "items" if isinstance(value, list) else "properties"
             return f"Too many: {len(value)}: must have at most {context['max_length']} {noun}"
         case "literal_error" if isinstance(value, str):
-            return f"Unsupported value: {json.dumps(value)}: supported values: {_allowed(schema)}"
+            written = shorten(json.dumps(value, ensure_ascii=False))
+            return f"Unsupported value: {written}: supported values: {_allowed(schema)}"
         case "literal_error":
             return _type_message("string", value, schema)
         case _:

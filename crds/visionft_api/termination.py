@@ -6,12 +6,11 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from visionft_api.base import ApiModel
+from visionft_api.shown import CUT, shorten
 from visionft_api.status import Artifact, Artifacts, DataSummary, Estimate, Evaluation, Intervals, Resolved, Stage
 
 MAX_BYTES = 4096
 """A kubelet keeps no more of a container's termination message."""
-CUT = "…"
-"""At the end of a text that was too long."""
 
 
 class TerminationMessage(ApiModel):
@@ -81,7 +80,7 @@ def _end_of_detail(message: TerminationMessage) -> TerminationMessage:
 def _message_of(length: int) -> Step:
     def step(message: TerminationMessage) -> TerminationMessage:
         text = message.message
-        return message.model_copy(update={"message": _clipped(text, length)})
+        return message.model_copy(update={"message": shorten(text, length)})
 
     return step
 
@@ -116,14 +115,10 @@ def _places_of(length: int) -> Step:
         if message.artifacts is None:
             return message
         return message.model_copy(
-            update={"artifacts": [a.model_copy(update={"uri": _clipped(a.uri, length)}) for a in message.artifacts]}
+            update={"artifacts": [a.model_copy(update={"uri": shorten(a.uri, length)}) for a in message.artifacts]}
         )
 
     return step
-
-
-def _clipped(text: str, length: int) -> str:
-    return text if len(text) <= length else text[:length] + CUT
 
 
 STEPS: tuple[Step, ...] = (

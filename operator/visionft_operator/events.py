@@ -6,6 +6,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from visionft_api.shown import shorten
+
 from visionft_operator.names import FIELD_MANAGER
 from visionft_operator.reconcile.plan import Note
 
@@ -37,7 +39,7 @@ def build_event(note: Note, reference: dict[str, str], now: datetime) -> dict[st
     unique = "\n".join((reference["uid"], note.reason, str(note.run), note.once_per))
     digest = hashlib.sha256(unique.encode()).hexdigest()[:16]
     time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    message = note.message if len(note.message) <= MAX_MESSAGE else note.message[: MAX_MESSAGE - 1] + "…"
+    message = shorten(note.message, MAX_MESSAGE)
     return {
         "apiVersion": "v1",
         "kind": "Event",

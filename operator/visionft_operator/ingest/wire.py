@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from visionft_api.parse import validate
 from visionft_api.problems import ManifestError, Problem
 from visionft_api.report import KubeflowEnvelope, Report, ReportEnvelope
+from visionft_api.shown import shorten
 
 from visionft_operator.ingest.kubeflow import translate
 from visionft_operator.ingest.refusal import Cause, invalid
@@ -51,5 +52,4 @@ def _read(document: dict[str, Any], received: datetime) -> Report:
 
 def _cause(problem: Problem) -> Cause:
     whole = str(problem).removeprefix(f"{problem.field}: ")
-    told = whole if len(whole) <= MAX_CAUSE_CHARACTERS else f"{whole[:MAX_CAUSE_CHARACTERS]}…"
-    return Cause(problem.field[:MAX_CAUSE_CHARACTERS], told)
+    return Cause(shorten(problem.field, MAX_CAUSE_CHARACTERS), shorten(whole, MAX_CAUSE_CHARACTERS))

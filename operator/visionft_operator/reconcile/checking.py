@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from visionft_api.conditions import ConditionType, Reason, find_condition
 from visionft_api.resource import VisionFineTune
+from visionft_api.shown import shorten
 from visionft_api.status import VisionFineTuneStatus
 
 from visionft_operator.reconcile.conditions import Said
@@ -41,7 +42,8 @@ def with_check(o: Observed, run: int, job: JobView) -> Situation:
     if found.ended is not None:
         why = sayings[ConditionType.SUCCEEDED]
         sayings[ConditionType.SUCCEEDED] = why._replace(
-            message=f"The check of the data, which comes before the training, failed: {why.message[:MAX_OBSTACLE]}"
+            message="The check of the data, which comes before the training, failed: "
+            f"{shorten(why.message, MAX_OBSTACLE)}"
         )
         sayings[ConditionType.DATA_CHECKED] = Said("False", Reason.CHECK_FAILED, f"See Succeeded: {why.reason}.")
         return Situation(sayings, None, found.ended, found.failure, found.result)
@@ -65,5 +67,5 @@ def _passed(run: int) -> dict[ConditionType, Said]:
 def _under_way(run: int, job: JobView, sayings: Mapping[ConditionType, Said]) -> Said:
     """What becomes of the check, with what it waits for."""
     waits = sayings[ConditionType.QUEUED]
-    more = f" {waits.message[:MAX_OBSTACLE]}" if waits.status == "True" else ""
+    more = f" {shorten(waits.message, MAX_OBSTACLE)}" if waits.status == "True" else ""
     return Said("Unknown", Reason.CHECKING, f"Job {job.name} checks the data of run {run}.{more}")

@@ -49,6 +49,7 @@ def test_complete_folder_is_of_its_family(tmp_path: Path) -> None:
             "is a 'llama' model, which is not a supported vision-language family",
         ),
         ({"config.json": "{}"}, "is a 'nameless' model"),
+        ({"config.json": json.dumps({"model_type": "x" * 100_000})}, "xxx… model, which is not a supported"),
         ({"preprocessor_config.json": None}, "Copy the image processor's files beside the weights"),
         ({"tokenizer.json": None}, "has no tokenizer.json. Copy the tokenizer's files beside the weights"),
         ({"model.safetensors": None, "pytorch_model.bin": "x"}, "has no *.safetensors file"),

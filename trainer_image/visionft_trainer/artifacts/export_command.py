@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visionft_api.run_file import RunFile
+from visionft_api.shown import shorten
 from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import Stage
 
@@ -280,7 +281,7 @@ def check_base(adapter: Path, files: ModelFiles) -> None:
         ) from error
     if base != files.identity:
         raise BadModelError(
-            f"spec.model: {files.identity} is not what {adapter} was trained on, which is {base}. Name that model."
+            f"spec.model: {files.identity} is not what {adapter} was trained on, which is {shorten(str(base))}. Name that model."
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from visionft_api.exit_codes import ExitCode
+from visionft_api.shown import shorten
 from visionft_api.termination import TerminationMessage
 
 from visionft_trainer.commands.command import Call
@@ -19,6 +20,9 @@ from visionft_trainer.reporting import report
 from visionft_trainer.reporting.console import open_console
 from visionft_trainer.reporting.progress import Listener, Progress
 from visionft_trainer.reporting.reporter import HttpsSender, Reporter
+
+MOST_SAID = 8000
+"""Characters of an error: values are cut where they are told, and what a library says is cut here."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def fail(failure: Failure, log: Path | None, run: int, progress: Progress, *, qu
     if not quiet:
         if failure.detail:
             _say(failure.detail)
-        _say(f"visionft-trainer: {failure.message}")
+        _say(f"visionft-trainer: {shorten(failure.message, MOST_SAID)}")
     message = report.failure_message(run, failure.exit_code, failure.message, progress.snapshot, failure.detail)
     try:
         report.write_termination(log, message)

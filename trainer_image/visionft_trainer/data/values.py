@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from visionft_api.shown import shorten
+
 from visionft_trainer.data.rows import BadRowError, Picture
 
 HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
@@ -45,7 +47,7 @@ def names_of(row: Mapping[str, Any]) -> str:
 
 def show_name(name: str) -> str:
     """A column's name, cut where it is long."""
-    return name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}..."
+    return shorten(name, SHOWN_CHARACTERS)
 
 
 def text_of(value: Any, field: str) -> str:
@@ -111,5 +113,4 @@ def kind_of(value: Any) -> str:
 
 def show(value: Any) -> str:
     """A wrong value, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+    return shorten(repr(value), SHOWN_CHARACTERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from visionft_api.shown import shorten
 from visionft_api.status import DataWarning
 
 from visionft_trainer.data.rows import Row
@@ -79,5 +80,4 @@ def _problems(metric: Metric, rows: Sequence[Row], cases: Sequence[Case], what: 
 
 
 def _example(row: Row) -> str:
-    text = row.answer if len(row.answer) <= SHOWN_CHARACTERS else f"{row.answer[:SHOWN_CHARACTERS]}…"
-    return f"{row.where.file} row {row.where.row} has {text!r}"
+    return f"{row.where.file} row {row.where.row} has {shorten(row.answer, SHOWN_CHARACTERS)!r}"

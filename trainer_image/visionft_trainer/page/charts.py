@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from visionft_api.shown import shorten
+
 from visionft_trainer.evaluation.judgement import Figure
 from visionft_trainer.page import figures
 from visionft_trainer.reporting.report import CurvePoint
@@ -120,7 +122,7 @@ def dot_chart(title: str, lines: Sequence[Line], *, lower_is_better: bool) -> Do
     axis = axis_for(ends)
     whiskers = tuple(
         Whisker(
-            _clipped(line.label),
+            shorten(line.label, LABEL_CHARACTERS),
             figures.number(line.figure.value),
             line.mark,
             index * ROW_HEIGHT + 30,
@@ -236,10 +238,6 @@ def thin(points: Points) -> Points:
     stride = -(-len(points) // DRAWN_POINTS) or 1
     thinned = list(points[::stride])
     return thinned if not points or thinned[-1] == points[-1] else [*thinned, points[-1]]
-
-
-def _clipped(label: str) -> str:
-    return label if len(label) <= LABEL_CHARACTERS else f"{label[: LABEL_CHARACTERS - 1]}…"
 
 
 def _path(points: Points, steps: Axis, values: Axis) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from visionft_api.shown import shorten
 
 from visionft_trainer.data.report.table import lines
 from visionft_trainer.page import charts, cost, differences, figures
@@ -60,7 +61,9 @@ def render(report: RunReport, pictures: Mapping[str, bytes]) -> str:
             rate_chart=charts.rate_chart(report.curve),
             curve_table=_few(report.curve),
             splits=splits,
-            data_lines=[(title, [_clipped(cell(split)) for split in splits]) for title, cell in lines(splits)]
+            data_lines=[
+                (title, [shorten(cell(split), CELL_CHARACTERS) for split in splits]) for title, cell in lines(splits)
+            ]
             if splits
             else [],
             stages=[
@@ -110,10 +113,6 @@ def _environment() -> Environment:
 def _finalize(value: Any) -> Any:
     """Every text passes here: what could not be seen, or would turn its neighbours around, is made plain."""
     return figures.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _clipped(cell: str) -> str:
-    return cell if len(cell) <= CELL_CHARACTERS else f"{cell[:CELL_CHARACTERS]}…"
 
 
 def _few(points: list[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from visionft_api.spec import ModelSpec
 
+from visionft_trainer.data.values import show
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import FAMILIES, Family, find_family
 from visionft_trainer.settings import Settings
@@ -78,7 +79,7 @@ def _family(folder: Path, what: str, spec: ModelSpec) -> Family:
     if family is None:
         supported = ", ".join(f"{family.name} ({', '.join(sorted(family.model_types))})" for family in FAMILIES)
         raise BadModelError(
-            f"{what} is a {config.get('model_type', 'nameless')!r} model, which is not a supported vision-language "
+            f"{what} is a {show(config.get('model_type', 'nameless'))} model, which is not a supported vision-language "
             f"family. Supported: {supported}."
         )
     model_code.refuse_untrusted(family, spec, what)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from visionft_api.shown import shorten
 
 from visionft_trainer.data.report.facts import Facts
 from visionft_trainer.data.report.model import AnswerShare, Balance, Diversity, Looks, Spread
@@ -60,7 +61,11 @@ def balance(answers: Words, text_of: Callable[[int], str]) -> Balance:
         distinct=len(counts),
         entropy=abs(_round(-(shares * np.log2(shares)).sum())),
         top=[
-            AnswerShare(answer=_cut(text_of(int(first[at]))), rows=int(counts[at]), share=_round(shares[at]))
+            AnswerShare(
+                answer=shorten(text_of(int(first[at])), SHOWN_CHARACTERS),
+                rows=int(counts[at]),
+                share=_round(shares[at]),
+            )
             for at in top
         ],
     )
@@ -85,10 +90,6 @@ def diversity(facts: Facts) -> Diversity | None:
     eigenvalues = eigenvalues[eigenvalues > 0]
     score = np.exp(-(eigenvalues * np.log(eigenvalues)).sum())
     return Diversity(pictures=len(sample), score=_round(score), share=_round(score / len(sample)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _round(value: Any) -> float:
