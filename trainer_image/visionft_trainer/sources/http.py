@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import httpx2
 
 TIMEOUT_SECONDS = 60.0  # of silence
+MAC_FOLDER = "__MACOSX"  # of archives that macOS makes
 
 
 def fetch(
@@ -76,8 +77,8 @@ def _opened(file: Path, source: HttpSource, scratch: Path, field: str) -> LocalD
 
 
 def _top(folder: Path) -> Path:
-    """The folder that all of an archive lies in, as most archives have one."""
-    inner = list(folder.iterdir())
+    """The folder that all of an archive lies in, as most archives have one; what macOS adds beside it is no data."""
+    inner = [path for path in folder.iterdir() if not path.name.startswith((".", MAC_FOLDER))]
     return inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
 
 

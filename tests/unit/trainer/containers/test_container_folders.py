@@ -144,6 +144,22 @@ def test_names_in_metadata_are_relative_to_it(tmp_path: Path) -> None:
     assert [row["image"] for row in found] == ["train/1.png", "/x", 3]
 
 
+def test_metadata_in_each_folder_below(tmp_path: Path) -> None:
+    pictures(tmp_path, "b/1.png", "a/x/1.png")
+    (tmp_path / "b" / "metadata.csv").write_text("file_name,text\n1.png,B\n")
+    (tmp_path / "a" / "x" / "metadata.jsonl").write_text('{"file_name": "1.png", "text": "A"}')
+    assert [(row["image"], row["text"]) for row in rows(tmp_path)] == [("a/x/1.png", "A"), ("b/1.png", "B")]
+
+
+@pytest.mark.parametrize("below", ["", "a/"])
+def test_two_metadata_files_of_one_folder(tmp_path: Path, below: str) -> None:
+    lines(tmp_path, f"{below}metadata.jsonl", f"{below}metadata.csv")
+    with pytest.raises(
+        BadDatasetError, match=r" holds metadata\.csv and metadata\.jsonl; keep the one that is meant\."
+    ):
+        rows(tmp_path)
+
+
 def test_bare_image_folder(tmp_path: Path) -> None:
     pictures(tmp_path, "dog/2.JPG", "cat/1.png", "cat/3.webp", "top.png", ".hidden/4.png", "cat/.5.png")
     (tmp_path / "cat" / "1.txt").write_text("a cat\n")

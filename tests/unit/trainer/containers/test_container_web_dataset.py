@@ -47,6 +47,11 @@ def test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mod
     assert wheres(tmp_path / name) == [f"{name} row {row}" for row in (1, 2, 3)]
 
 
+def test_files_that_macos_adds_are_no_samples(tmp_path: Path) -> None:
+    junk = [("._a", b"x"), ("a/._0001.jpg", b"x"), (".DS_Store", b"x")]
+    assert rows(write_tar(tmp_path / "x.tar", [*junk[:1], MEMBERS[0], *junk[1:], *MEMBERS[1:]])) == ROWS
+
+
 def test_tar_packed_by_zstd(tmp_path: Path) -> None:
     plain = write_tar(tmp_path / "plain.tar", MEMBERS)
     with pa.CompressedOutputStream(str(tmp_path / "x.tar.zst"), "zstd") as file:

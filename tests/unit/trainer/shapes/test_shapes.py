@@ -50,6 +50,14 @@ GOOD = [
         {"messages": [{"role": "system", "content": "s"}, ASK, SAY, ASK, SAY], "images": ["1"]},
         [("system", ["s"]), ("user", ["<1>", "q"]), ("assistant", ["a"]), ("user", ["q"]), ("assistant", ["a"])],
     ),
+    ("messages", chat({"type": "image_url", "image_url": "1.png"}, TEXT), answered("<1.png>", "q")),
+    ("messages", {"messages": [{**ASK, "content": "<image>\nq"}, SAY], "images": ["1"]}, answered("<1>", "q")),
+    (
+        "messages",
+        {"messages": [ASK, SAY, {**ASK, "content": "x <image> y<image>"}, SAY], "images": ["1", "2"]},
+        [*answered("q"), *answered("x ", "<1>", " y", "<2>")],
+    ),
+    ("messages", {"messages": [{**ASK, "content": "<image>"}, SAY]}, answered("<image>")),
     # LLaVA's conversations
     ("conversations", llava("<image>\nq", "a", image="1.png"), answered("<1.png>", "q")),
     ("conversations", llava("q\n<image>", "a", image="1.png"), answered("q", "<1.png>")),
@@ -78,6 +86,7 @@ GOOD = [
         answered("q", "<1>"),
     ),
     ("prompts", chat(IMAGE, TEXT, images=["1"]), answered("<1>", "q")),
+    ("prompts", {"prompt": "q <image>", "completion": "a", "image": "1"}, answered("q ", "<1>")),
     # captions
     ("captions", {"image": "1", "text": "a"}, answered("<1>", "Describe the picture.")),
     ("captions", {"image": "1", "captions": ["a", "b"]}, answered("<1>", "Describe the picture.", answer=["a", "b"])),
@@ -94,6 +103,8 @@ GOOD = [
     ("vqa", {"question": "q", "answer": "a"}, answered("q")),
     ("vqa", {"image": "1", "question": "q", "answer": 12}, answered("<1>", "q", answer="12")),
     ("vqa", {"image": "1", "question": "q", "answer": None, "answers": ["a"]}, answered("<1>", "q")),
+    ("vqa", {"image": "1", "question": "<image>\nq", "answer": "a"}, answered("<1>", "q")),
+    ("vqa", {"question": "is <image> a tag?", "answer": "a"}, answered("is <image> a tag?")),
     # fields
     (
         "keyValues",
@@ -121,6 +132,36 @@ def test_row_of_the_form(form: str, value: Any, expected: list[Any]) -> None:
 BAD = [
     ("messages", chat(IMAGE, TEXT), "images: 0 pictures for 1 parts of type image; give each part its picture"),
     ("messages", chat(IMAGE, TEXT, images=["1", "2"]), "images: 2 pictures for 1 parts"),
+    (
+        "messages",
+        chat({"type": "image_url", "image_url": "1"}, TEXT, images=["2"]),
+        "images: 1 pictures beside those that the messages' parts name themselves; name each picture once",
+    ),
+    (
+        "messages",
+        {"messages": [{**ASK, "content": "<image> q"}, SAY], "images": ["1", "2"]},
+        "images: 1 <image> tokens for 2 pictures; write one where each picture of the row goes",
+    ),
+    (
+        "messages",
+        {"messages": [ASK, {**SAY, "weight": 0}, ASK, {**SAY, "weight": 1}]},
+        "messages[1].weight: is 0, and every answer is learnt; take this turn and its question out",
+    ),
+    ("messages", {"examples": []}, "messages: is missing; the row has examples: write the conversation as a list"),
+    (
+        "messages",
+        {"messages": [{"from": "human", "value": "q"}]},
+        "messages[0].role: is missing; the message has from, value: write {role, content}",
+    ),
+    ("messages", {"messages": [{"speaker": "x"}]}, "messages[0].role: is missing; the message has speaker: write"),
+    (
+        "messages",
+        chat({"type": "image_url", "image_url": {"url": "iVBORw0KGgo" + "A" * 5000}}, TEXT),
+        "characters that are no path; write a picture in base64 as data:image/png;base64,...",
+    ),
+    ("captions", {"image": "/9j/" + "A" * 90, "caption": "a"}, "94 characters that are no path"),
+    ("captions", {"image": "Q" * 9000, "caption": "a"}, "9,000 characters that are no path"),
+    ("conversations", {"conversations": [ASK]}, "conversations[0].from: is missing; the turn has role, content: write"),
     ("messages", chat(IMAGE, images=[7]), "images[0]: is a number (7); write a file's path relative"),
     ("messages", chat(IMAGE, images="/etc/passwd"), "images: is '/etc/passwd', an absolute path"),
     ("messages", chat({"type": "image", "path": "../x"}), "content[0].path: is '../x', which leaves the data"),
@@ -186,6 +227,8 @@ BAD = [
     ),
     ("vqa", {"image": "1", "answer": "a"}, "question: is missing; the row has image, answer: name the one with the qu"),
     ("vqa", {"image": "1", "question": "q"}, "answer: is missing; the row has image, question: name the one with the"),
+    ("vqa", {"image": ["1", "2"], "question": ["q", "r"], "answer": ["a", "b"]}, "question: is a list; write one"),
+    ("vqa", {"image": "1", "question": "<image><image> q", "answer": "a"}, "question: 2 <image> tokens for 1 pictures"),
     ("vqa", {"image": "1", "question": "q", "answers": []}, "answers: is an empty list; write the text"),
     ("vqa", {"image": "1", "question": "q", "answers": [{"answer": " "}]}, "answers[0].answer: the answer is empty"),
     ("vqa", {"image": "1", "question": HELD, "answer": "a"}, "question: is a picture; write a text"),

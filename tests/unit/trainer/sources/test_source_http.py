@@ -203,6 +203,12 @@ def test_archive(server: FaultyServer, tmp_path: Path, kind: str) -> None:
     assert (local.folder / "images" / "1.png").read_bytes() == png()
 
 
+def test_archive_made_by_macos(server: FaultyServer, tmp_path: Path) -> None:
+    junk = [("__MACOSX/set/._data.jsonl", b"x"), (".DS_Store", b"x"), ("set/._data.jsonl", b"x")]
+    local = fetched_archive(server, tmp_path, "x.zip", packed("zip", [*MEMBERS, *junk]))
+    assert rows(local) == [{"image": "images/1.png"}]
+
+
 @pytest.mark.parametrize(("path", "count"), [("set/other", 2), ("set/other/x.jsonl", 2), ("set/data.jsonl", 1)])
 def test_path_inside_an_archive(server: FaultyServer, tmp_path: Path, path: str, count: int) -> None:
     assert len(rows(fetched_archive(server, tmp_path, "x.tar", packed("tar", MEMBERS), path=path))) == count

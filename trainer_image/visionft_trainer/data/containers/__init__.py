@@ -71,8 +71,7 @@ def _files(place: Path) -> Sequence[Path]:
         return shards_of(place) if not place.exists() else [place]
     if arrow.is_saved(place):
         return arrow.saved_files(place)
-    metadata = [path for path in place.glob(f"{METADATA_STEM}.*") if ending_of(path.name)]
-    return metadata[:1] or files_in(place)
+    return image_folder.metadata_in(place) or files_in(place) or image_folder.metadata_below(place)
 
 
 def _reader(file: Path) -> Reader:

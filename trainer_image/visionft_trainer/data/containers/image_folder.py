@@ -8,13 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from visionft_trainer.data.containers.base import MAX_ROW, MAX_ROW_BYTES, Reader, Record, unreadable
+from visionft_trainer.data.containers.files import ending_of
 from visionft_trainer.data.rows import BadRowError, Where
+from visionft_trainer.errors import BadDatasetError
 from visionft_trainer.storage.plain_files import open_plain
 
 METADATA_STEM = "metadata"
 FILE_NAME, FILE_NAMES = "file_name", "file_names"
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 TEXT_ENDING = ".txt"  # of a file beside a picture that holds its text
+
+
+def metadata_in(folder: Path) -> list[Path]:
+    """The metadata file of `folder`, where it has one. Raises `BadDatasetError` for several."""
+    found = sorted(path for path in folder.glob(f"{METADATA_STEM}.*") if ending_of(path.name))
+    if len(found) > 1:
+        raise BadDatasetError(
+            f"{folder.name} holds {' and '.join(path.name for path in found)}; keep the one that is meant."
+        )
+    return found
+
+
+def metadata_below(folder: Path) -> list[Path]:
+    """The metadata files of the folders below `folder`, which `datasets` takes as well. Raises `BadDatasetError`."""
+    return [file for place, *_ in _folders(folder) for file in metadata_in(Path(place))]
 
 
 def with_pictures(read: Reader) -> Reader:
@@ -72,11 +89,17 @@ def read_folder(folder: Path, root: Path) -> Iterator[Record]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for place, files in _folders(folder):
         for name in sorted(files):
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
                 yield Path(place) / name
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """`folder` and those below it, in their order, each with the names of its files."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield place, files
 
 
 def _read_text(file: Path, root: Path) -> str | BadRowError:

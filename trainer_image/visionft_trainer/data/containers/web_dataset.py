@@ -60,6 +60,9 @@ class _Group:
 def _parts(stream: BinaryIO, file: Path) -> Iterator[_Part]:
     for member in members(stream):
         key, ending = split_name(member.info.name)
+        hidden = not key or key.endswith("/")  # as ._0001.jpg, which macOS puts beside 0001.jpg
+        if hidden and member.problem is None:
+            continue
         yield _Part(key, ending, _content(member, ending, file))
 
 

@@ -16,6 +16,8 @@ from visionft_trainer.data.rows import BadRowError, Picture, Row, Text, Where
 from visionft_trainer.data.values import check_characters, kind_of, show
 
 DATASET_FIELD = "spec.dataset"
+MAX_PATH_CHARACTERS = 1024
+BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD")  # what PNG, JPEG, WEBP and GIF begin with
 URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -51,6 +53,12 @@ def picture_part(url: Any, field: str, folder: Path) -> Picture:
         url = url.get("path") or url.get("url")
     if not isinstance(url, str) or not url:
         raise BadRowError(field, f"is {kind_of(url)}; write a file's path relative to the data file, or a data: URI")
+    if url.startswith(BASE64_STARTS) or (len(url) > MAX_PATH_CHARACTERS and not url[:5].lower() == "data:"):
+        raise BadRowError(
+            field,
+            f"is {show(url)}, {len(url):,} characters that are no path; write a picture in base64 as "
+            "data:image/png;base64,...",
+        )
     scheme = URL_SCHEME.match(url)
     if scheme and scheme[1].lower() == "data":
         return Picture(_data_uri(url, field), "the image in the data URI")

@@ -105,6 +105,8 @@ def prompt(row: Mapping[str, Any], context: Context, default: str | None = None)
         column = find(row, "prompt", PROMPT_COLUMNS, context)
     if column is None:
         return Text(str(default))
+    if isinstance(column.value, list):
+        raise BadRowError(column.name, "is a list; write one question a row")
     return text_part(text_of(column.value, column.name), column.name)
 
 

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from visionft_trainer.data.rows import BadRowError, Message, Part, Picture, Row
 from visionft_trainer.data.shapes.base import Context, picture_part, text_part
 from visionft_trainer.data.shapes.fields import pictures
+from visionft_trainer.data.shapes.image_tokens import filled, has_tokens
 from visionft_trainer.data.shapes.recognise import hint
 from visionft_trainer.data.shapes.turns import Names, conversation
-from visionft_trainer.data.values import kind_of, show
+from visionft_trainer.data.values import kind_of, names_of, show
 
 ROLES = ("system", "user", "assistant")
 COLUMN = "messages"
@@ -31,7 +33,9 @@ def parse_messages(value: Any, context: Context) -> Row:
     if not isinstance(value, Mapping):
         raise BadRowError("", f'the row is {kind_of(value)}; write an object {{"messages": [...]}}')
     if COLUMN not in value:
-        mend = hint(value, context) or "write the conversation as a list of {role, content} objects"
+        mend = hint(value, context) or (
+            f"the row has {names_of(value)}: write the conversation as a list of {{role, content}} objects"
+        )
         raise BadRowError(COLUMN, f"is missing; {mend}")
     return chat(value, [(COLUMN, value[COLUMN])], context)
 
@@ -49,12 +53,17 @@ def chat(row: Mapping[str, Any], columns: Sequence[tuple[str, Any]], context: Co
 
 
 def _filled(messages: list[tuple[str, tuple[Part | _Slot, ...]]], images: Sequence[Picture]) -> list[Message]:
-    """Pictures put where their slots are or, where there is no slot at all, before the first user message's words."""
+    """Pictures put where their slots are. Where there is no slot at all: where `<image>` stands in the words, else
+    before the first user message's. Raises `BadRowError`."""
     slots = sum(isinstance(part, _Slot) for _, parts in messages for part in parts)
-    first = next((index for index, (role, _) in enumerate(messages) if role == "user"), None)
-    if images and not slots and first is not None:
-        messages[first] = ("user", (*(_Slot() for _ in images), *messages[first][1]))
-        slots = len(images)
+    if images and not slots:
+        if any(isinstance(part, Picture) for _, parts in messages for part in parts):
+            raise BadRowError(
+                "images",
+                f"{len(images)} pictures beside those that the messages' parts name themselves; name each picture once",
+            )
+        plain = [Message(role, parts) for role, parts in messages]  # type: ignore[arg-type]
+        return filled(plain, images, "images") if has_tokens(plain) else _before_words(plain, images)
     if slots != len(images):
         raise BadRowError(
             "images", f"{len(images)} pictures for {slots} parts of type image; give each part its picture"
@@ -66,12 +75,26 @@ def _filled(messages: list[tuple[str, tuple[Part | _Slot, ...]]], images: Sequen
     ]
 
 
+def _before_words(messages: list[Message], images: Sequence[Picture]) -> list[Message]:
+    first = next((index for index, message in enumerate(messages) if message.role == "user"), None)
+    return [
+        replace(message, parts=(*images, *message.parts)) if index == first else message
+        for index, message in enumerate(messages)
+    ]
+
+
 def _message(value: Any, field: str, context: Context) -> tuple[str, tuple[Part | _Slot, ...]]:
     if not isinstance(value, Mapping):
         raise BadRowError(field, f"is {kind_of(value)}; write an object {{role, content}}")
-    role = value.get("role")
+    if "role" not in value:
+        raise BadRowError(f"{field}.role", f"is missing; the message has {names_of(value)}: write {{role, content}}")
+    role = value["role"]
     if role not in ROLES:
         raise BadRowError(f"{field}.role", f"is {show(role)}; use one of {', '.join(ROLES)}")
+    if role == "assistant" and value.get("weight") == 0:  # OpenAI's word for an answer that is not to be learnt
+        raise BadRowError(
+            f"{field}.weight", "is 0, and every answer is learnt; take this turn and its question out"
+        )
     content = value.get("content")
     if isinstance(content, str):
         return role, (text_part(content, f"{field}.content"),)
@@ -93,9 +116,9 @@ def _part(value: Any, field: str, context: Context) -> Part | _Slot:
             return text_part(text, f"{field}.text")
         case "image_url":
             image_url = value.get("image_url")
-            if not isinstance(image_url, Mapping):
-                raise BadRowError(f"{field}.image_url", f'is {kind_of(image_url)}; write {{"url": "images/1.png"}}')
-            return picture_part(image_url.get("url"), f"{field}.image_url.url", context.folder)
+            if isinstance(image_url, Mapping):
+                return picture_part(image_url.get("url"), f"{field}.image_url.url", context.folder)
+            return picture_part(image_url, f"{field}.image_url", context.folder)
         case "image":
             for key in PICTURE_KEYS:
                 if value.get(key) is not None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from visionft_trainer.data.rows import BadRowError, Message, Part, Picture, Row, Text
 from visionft_trainer.data.shapes.base import Context
+from visionft_trainer.data.shapes.image_tokens import TOKEN, filled, has_tokens
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,18 @@ def conversation(messages: Sequence[Message], context: Context, names: Names) ->
 
 
 def exchange(pictures: Sequence[Picture], question: Text, answer: Part, context: Context) -> Row:
-    """A row of one question, its pictures before its words, and its answer."""
-    return conversation((Message("user", (*pictures, question)), Message("assistant", (answer,))), context, Names())
+    """A row of one question and its answer. Pictures stand where `<image>` stands in the question, else before it.
+
+    Raises `BadRowError`.
+    """
+    asked = [Message("user", (question,))]
+    if pictures and question.others and any(TOKEN in text for text in (question.text, *question.others)):
+        raise BadRowError("", f"the question holds {TOKEN} and has several wordings; take it out: pictures come first")
+    if pictures and has_tokens(asked):
+        asked = filled(asked, pictures, "question")
+    else:
+        asked = [Message("user", (*pictures, question))]
+    return conversation((*asked, Message("assistant", (answer,))), context, Names())
 
 
 def _check_message(message: Message, field: str) -> None:
