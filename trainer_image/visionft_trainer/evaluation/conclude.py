@@ -117,8 +117,8 @@ def _named(way: Alternative) -> str:
 
 def _rows(judgement: Judgement) -> str:
     count = judgement.samples
-    rows = f"{count} row" if count == 1 else f"{count} rows"
-    return f"{rows}, which are too few to be sure of the interval" if count < FEW_ROWS else rows
+    rows, verb = ("1 row", "is") if count == 1 else (f"{count} rows", "are")
+    return f"{rows}, which {verb} too few to be sure of the interval" if count < FEW_ROWS else rows
 
 
 def _surely(figure: Figure) -> str:

@@ -81,6 +81,7 @@ def test_a_prompt_does_not_excuse_a_worse_model() -> None:
 
 def test_few_rows_are_said_to_be_few() -> None:
     assert "on 6 rows, which are too few to be sure of the interval" in sentence(judgement(samples=6))
+    assert "on 1 row, which is too few to be sure of the interval" in sentence(judgement(samples=1))
     assert "on 1 row, which" in sentence(judgement(samples=1))
 
 
