@@ -1,5 +1,6 @@
 """Reading manifests on a workstation, with the words that the API server would use."""
 
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,9 +54,14 @@ def read_text(path: Path) -> str:
         ManifestError: there is no such file, it is too large, or it is not UTF-8.
     """
     try:
-        data = path.read_bytes()
+        if _may_wait(path):
+            message = "is a named pipe, which is read only where somebody writes to it; give the manifest's file"
+            raise ManifestError([Problem("", NO_VALUE, message)], str(path))
+        with path.open("rb") as file:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
         if len(data) > MAX_MANIFEST_BYTES:
-            raise ManifestError([Problem("", NO_VALUE, f"{len(data)} bytes are too many for a manifest")], str(path))
+            message = f"has more than {MAX_MANIFEST_BYTES:,} bytes, which are too many for a manifest"
+            raise ManifestError([Problem("", NO_VALUE, message)], str(path))
         return data.decode("utf-8-sig")
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
@@ -63,6 +69,11 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is not UTF-8; save the file as UTF-8"
         raise ManifestError([Problem("", NO_VALUE, message)], str(path)) from error
+
+
+def _may_wait(path: Path) -> bool:
+    """Whether to open `path` may take for ever; a pipe that a shell has opened, as `/dev/stdin` is, has its writer."""
+    return stat.S_ISFIFO(path.stat().st_mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
 
 
 def read_document(text: str, source: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Mistakes below the API: in the YAML, or in what kind of thing the file is. Each is one clear sentence."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     [
         (MINIMAL.encode("utf-16"), "byte 0 is not UTF-8; save the file as UTF-8"),
         (b"kind: \xe9t\xe9\n", "byte 6 is not UTF-8"),
-        (b"#" * 2_000_000, "2000000 bytes are too many for a manifest"),
+        (b"#" * 2_000_000, "has more than 1,500,000 bytes, which are too many for a manifest"),
         (None, "cannot be read: No such file or directory"),
     ],
 )
@@ -133,3 +134,25 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, says: 
     with pytest.raises(ManifestError) as caught:
         read_text(path)
     assert str(caught.value).startswith(f"{path}: {says}")
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "tune.yaml"
+    os.mkfifo(path)
+    kept_open = os.open(path, os.O_RDWR)  # so that one that opens it does not hang
+    os.write(kept_open, MINIMAL.encode())
+    try:
+        with pytest.raises(ManifestError, match=r"is a named pipe.*give the manifest's file"):
+            read_text(path)
+    finally:
+        os.close(kept_open)
+
+
+def test_what_a_shell_pipes_in_is_read() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, MINIMAL.encode())
+    os.close(writing)
+    try:
+        assert read_text(Path(f"/dev/fd/{reading}")) == MINIMAL
+    finally:
+        os.close(reading)

@@ -1,6 +1,7 @@
 """Model folders that cannot be trained are refused before anything heavy is imported."""
 
 import json
+import os
 from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,6 +63,18 @@ def test_what_is_missing_is_named(tmp_path: Path, change: dict[str, Any], compla
     assert str(error.value).startswith("spec.model.uri: pvc://models/tiny")
     assert complaint in str(error.value)
     assert error.value.exit_code == ExitCode.BAD_MODEL
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "generation_config.json"])
+def test_a_pipe_in_a_models_folder_is_told(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "models" / "tiny"
+    folder.mkdir(parents=True)
+    for other, text in FILES.items():
+        (folder / other).write_text(text)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(BadModelError, match=r"pvc://models/tiny: .*not? (a )?plain file.*Copy the model's files again"):
+        source.locate(tiny_spec(tmp_path).model, Settings(claims={MODEL_CLAIM: tmp_path / "models"}))
 
 
 def test_missing_folder(tmp_path: Path) -> None:

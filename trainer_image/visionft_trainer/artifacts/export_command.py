@@ -30,6 +30,7 @@ from visionft_trainer.sources.model_files import ModelFiles
 from visionft_trainer.stages.order import now
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.folder import OWNER_FILE, RUN_PREFIX, Owner, RunFolder, place_of, read_owner
+from visionft_trainer.storage.plain_files import NOT_PLAIN, first_odd
 from visionft_trainer.storage.resolved import read_resolved
 from visionft_trainer.storage.scratch import scratch_folder
 from visionft_trainer.training import checkpoints
@@ -191,6 +192,7 @@ def _copy(run: RunFolder, kind: Any, out: Path) -> Artifact:
 
     result = read_result(run) or read_result(run, run.exported)
     known = {each.kind: each.digest for each in result.artifacts} if result else {}
+    _check_plain(run.path / kind)
     target = out / kind
     with writing_to(target), atomic.new_folder(target) as draft:
         shutil.copytree(run.path / kind, draft, dirs_exist_ok=True)
@@ -269,6 +271,7 @@ def check_base(adapter: Path, files: ModelFiles) -> None:
 
     from visionft_trainer.artifacts.adapter import WEIGHTS
 
+    _check_plain(adapter)
     read = adapter / ADAPTER_CONFIG
     try:
         base = PeftConfig.from_pretrained(str(adapter)).base_model_name_or_path
@@ -281,8 +284,16 @@ def check_base(adapter: Path, files: ModelFiles) -> None:
         ) from error
     if base != files.identity:
         raise BadModelError(
-            f"spec.model: {files.identity} is not what {adapter} was trained on, which is {shorten(str(base))}. Name that model."
+            f"spec.model: {files.identity} is not what {adapter} was trained on, which is {shorten(str(base))}. Name "
+            "that model."
         )
+
+
+def _check_plain(folder: Path) -> None:
+    """Raises `BadModelError` for what would be waited for, or is not there."""
+    odd = first_odd(folder)
+    if odd is not None:
+        raise BadModelError(f"{odd} {NOT_PLAIN}. Copy the folder again.")
 
 
 def check_names(adapter: Path, tuned: Any, name: str, files: ModelFiles) -> None:

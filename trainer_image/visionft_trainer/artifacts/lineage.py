@@ -18,6 +18,7 @@ from visionft_trainer.sources.model_files import ModelFiles
 from visionft_trainer.sources.revisions import Revisions
 from visionft_trainer.storage import atomic, digest
 from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.storage.plain_files import read_text
 
 
 def begin(
@@ -64,7 +65,7 @@ def write(place: RunFolder, origin: Origin, artifacts: Sequence[Artifact]) -> No
 def read(place: RunFolder) -> Origin | None:
     """What the run began with; None where it has not begun."""
     try:
-        origin: Origin = json.loads(place.provenance.read_text(encoding="utf-8"))["predicate"]
+        origin: Origin = json.loads(read_text(place.provenance))["predicate"]
         origin["runDetails"]["metadata"]["startedOn"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -29,6 +29,10 @@ def _writable(text: str) -> Path:
     file = Path(text)
     if file != STANDARD_OUTPUT and file.is_dir():
         raise argparse.ArgumentTypeError(f"{text or '.'} is a folder. Name a file, such as {file / EXAMPLE_FILE}.")
+    if file != STANDARD_OUTPUT and file.exists() and not file.is_file():
+        raise argparse.ArgumentTypeError(
+            f"{text} is no plain file, and cannot be replaced. Name another, or - for standard output."
+        )
     if not file.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}. Make it, or name another file.")
     return file

@@ -44,6 +44,8 @@ def execute(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.is_dir():
         raise BadConfigError(f"--out {out}: is a folder. Name the page's file, such as {out / PAGE_FILE}.")
+    if out.exists() and not out.is_file():
+        raise BadConfigError(f"--out {out}: is no plain file, and cannot be replaced. Name another.")
     if out.suffix == stage.JSON_SUFFIX:
         named = out.with_suffix(Path(PAGE_FILE).suffix)
         raise BadConfigError(f"--out {out}: the figures go there. Name the page's file, such as {named}.")

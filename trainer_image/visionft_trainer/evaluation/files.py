@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from visionft_trainer.errors import writing_to
 from visionft_trainer.evaluation.judgement import Judgement
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import read_bytes
 
 
 def judgement_text(judgement: Judgement) -> str:
@@ -28,7 +29,7 @@ def write_judgement(file: Path, judgement: Judgement) -> None:
 def read_judgement(file: Path) -> Judgement | None:
     """What `file` holds; None where there is none, or one of another version."""
     try:
-        return Judgement.model_validate_json(file.read_bytes())
+        return Judgement.model_validate_json(read_bytes(file))
     except (OSError, ValidationError):
         return None
 

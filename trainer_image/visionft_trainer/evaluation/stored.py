@@ -13,6 +13,7 @@ from visionft_trainer.data.rows import Box
 from visionft_trainer.errors import writing_to
 from visionft_trainer.evaluation.generate import Answer, Answers
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import read_text
 
 
 def key_of(**facts: Any) -> str:
@@ -38,7 +39,7 @@ def once(file: Path, key: str, answer: Callable[[], Answers]) -> Answers:
 def number_once(file: Path, key: str, compute: Callable[[], float]) -> float:
     """As `once`, for a number. Raises `StorageFailedError`."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(read_text(file))
         if stored["key"] == key:
             return float(stored["value"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -61,7 +62,7 @@ def _to_json(key: str, answers: Answers) -> dict[str, Any]:
 
 def _read(file: Path, key: str) -> Answers | None:
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(read_text(file))
         if stored["key"] != key:
             return None
         items = [

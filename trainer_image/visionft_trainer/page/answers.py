@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError
 from visionft_api.base import ApiModel
 
+from visionft_trainer.storage.plain_files import read_bytes
+
 Scores = dict[str, float]
 """By metric, of one row alone."""
 
@@ -42,7 +44,7 @@ class Answer(ApiModel):
 def read_answers(file: Path) -> list[Answer]:
     """All lines that can be read, in their order; none where the file is missing."""
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = read_bytes(file).decode("utf-8", errors="replace").split("\n")
     except OSError:
         return []
     return [answer for line in lines if line.strip() and (answer := _read(line)) is not None]

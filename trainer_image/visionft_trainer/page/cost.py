@@ -15,6 +15,7 @@ from visionft_api.status import Stage
 from visionft_trainer.page.model import Attempt, Cost
 from visionft_trainer.reporting.progress import Snapshot
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import read_bytes
 
 SAVE_SECONDS = 10.0  # of a process that is killed, so much is not counted
 SECONDS_OF_AN_HOUR = 3600
@@ -103,7 +104,7 @@ class Clock:
 def read_cost(file: Path) -> Cost:
     """What `file` says; nothing where it is missing or broken."""
     try:
-        return Cost.model_validate_json(file.read_bytes())
+        return Cost.model_validate_json(read_bytes(file))
     except (OSError, ValidationError):
         return Cost()
 

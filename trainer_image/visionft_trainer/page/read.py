@@ -21,6 +21,7 @@ from visionft_trainer.page.cost import read_cost
 from visionft_trainer.page.model import GateLine, MetricInfo, Provenance, RunReport, Samples
 from visionft_trainer.reporting.report import CurvePoint, Result, curve_of
 from visionft_trainer.storage.folder import OWNER_FILE, RunFolder, read_owner
+from visionft_trainer.storage.plain_files import read_bytes, read_text
 
 TRAINER_STATE = "trainer_state.json"  # of a checkpoint; transformers' name for it
 PYPI = "pkg:pypi/"  # how provenance names a library: pkg:pypi/torch@2.15.0
@@ -91,7 +92,7 @@ def read_run(place: RunFolder, result: Result | None = None) -> RunReport:
 
 def _load(kind: type[Model], file: Path) -> Model | None:
     try:
-        return kind.model_validate_json(file.read_bytes())
+        return kind.model_validate_json(read_bytes(file))
     except (OSError, ValidationError):
         return None
 
@@ -142,7 +143,7 @@ def _curve_so_far(checkpoints: Path) -> list[CurvePoint]:
     states = sorted(checkpoints.glob(f"*/{TRAINER_STATE}"), key=lambda file: file.stat().st_mtime)
     for file in reversed(states):
         try:
-            return curve_of(json.loads(file.read_text(encoding="utf-8"))["log_history"])
+            return curve_of(json.loads(read_text(file))["log_history"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return []
@@ -162,7 +163,7 @@ def _provenance(place: RunFolder, spec: VisionFineTuneSpec, result: Result | Non
 def _packages(file: Path) -> dict[str, str]:
     """The libraries among the dependencies of an in-toto statement (SLSA provenance v1)."""
     try:
-        statement: Any = json.loads(file.read_text(encoding="utf-8"))
+        statement: Any = json.loads(read_text(file))
         uris = [str(entry["uri"]) for entry in statement["predicate"]["buildDefinition"]["resolvedDependencies"]]
     except (OSError, ValueError, KeyError, TypeError):
         return {}

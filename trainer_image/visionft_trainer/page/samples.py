@@ -19,6 +19,7 @@ from visionft_trainer.page.answers import read_answers
 from visionft_trainer.page.choose import Choice, Chosen, choose
 from visionft_trainer.page.model import Edges, Sample, SampleBoxes, SamplePicture, Samples
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import read_bytes
 
 if TYPE_CHECKING:
     from visionft_trainer.families import Family
@@ -69,7 +70,7 @@ def keep(
 def read_samples(folder: Path, answers_file: Path, metric: str | None, *, lower_is_better: bool, count: int) -> Samples:
     """What `keep` has written; where there is nothing, the answers without their pictures."""
     try:
-        return Samples.model_validate_json((folder / INDEX_FILE).read_bytes())
+        return Samples.model_validate_json(read_bytes(folder / INDEX_FILE))
     except (OSError, ValidationError):
         choice = choose(read_answers(answers_file), metric, lower_is_better=lower_is_better, count=count)
         return _samples(choice, metric, [_sample(chosen) for chosen in choice.rows])
@@ -79,7 +80,7 @@ def read_pictures(folder: Path, samples: Samples) -> dict[str, bytes]:
     """The small copies that are there, by their file's name."""
     names = {picture.file for sample in samples.chosen for picture in sample.pictures}
     files = {name: folder / Path(name).name for name in names}
-    return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
+    return {name: read_bytes(file) for name, file in files.items() if file.is_file()}
 
 
 def _samples(choice: Choice, metric: str | None, chosen: list[Sample]) -> Samples:

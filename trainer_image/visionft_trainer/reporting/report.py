@@ -23,6 +23,7 @@ from visionft_trainer.errors import writing_to
 from visionft_trainer.reporting.progress import Snapshot
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.storage.plain_files import read_bytes
 
 REASONS: dict[Verdict, Reason] = {
     "Passed": Reason.GATES_PASSED,
@@ -75,7 +76,7 @@ class Result(ApiModel):
 def read_result(place: RunFolder, file: Path | None = None) -> Result | None:
     """The result of this run and spec, when it is complete; that in `file`, where one is named."""
     try:
-        result = Result.model_validate_json((file or place.result).read_bytes())
+        result = Result.model_validate_json(read_bytes(file or place.result))
     except (OSError, ValidationError):
         return None
     return result if (result.run, result.spec_hash) == (place.owner.run, place.owner.spec_hash) else None

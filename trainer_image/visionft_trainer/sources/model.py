@@ -16,6 +16,7 @@ from visionft_trainer.sources import model_code, places
 from visionft_trainer.sources.hub_errors import Asked, explained
 from visionft_trainer.sources.model_files import ModelFiles
 from visionft_trainer.sources.transfer import filling, need_room
+from visionft_trainer.storage.plain_files import NOT_PLAIN, first_odd, read_text
 
 CONFIG_FILE = "config.json"
 # Files of a checkpoint that are read: no pickled weights, and code only where it is trusted.
@@ -61,6 +62,9 @@ def check_folder(folder: Path, what: str, spec: ModelSpec, *, weights: bool = Tr
     Raises `BadModelError` that starts with `what`.
     """
     family = _family(folder, what, spec)
+    odd = first_odd(folder)
+    if odd is not None:
+        raise BadModelError(f"{what}: {odd.name} {NOT_PLAIN}. Copy the model's files again.")
     if not any((folder / name).is_file() for name in PROCESSOR_FILES):
         raise BadModelError(f"{what} has no {PROCESSOR_FILES[0]}. Copy the image processor's files beside the weights.")
     for name in TOKENIZER_FILES:
@@ -88,7 +92,7 @@ def _family(folder: Path, what: str, spec: ModelSpec) -> Family:
 
 def _read_config(folder: Path, what: str) -> dict[str, Any]:
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = json.loads(read_text(folder / CONFIG_FILE))
     except FileNotFoundError:
         raise BadModelError(f"{what} has no {CONFIG_FILE}. Name the folder that save_pretrained wrote.") from None
     except (OSError, ValueError) as error:

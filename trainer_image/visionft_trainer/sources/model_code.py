@@ -16,6 +16,7 @@ from visionft_trainer.families.remote_code import MODEL_CLASSES
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.model_files import ModelFiles
 from visionft_trainer.storage.digest import folder_digest
+from visionft_trainer.storage.plain_files import read_text
 
 CODE_PATTERNS = ("*.py",)
 # Where transformers looks for the names of classes to import.
@@ -96,7 +97,7 @@ def class_names(folder: Path, what: str) -> dict[str, str]:
 
 def _map_of(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        entries: Any = json.loads(path.read_text(encoding="utf-8")).get("auto_map", {})
+        entries: Any = json.loads(read_text(path)).get("auto_map", {})
     except (OSError, ValueError, AttributeError):
         return
     for auto_class, names in entries.items() if isinstance(entries, Mapping) else ():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from visionft_trainer.errors import writing_to
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import read_text
 
 
 class Revisions:
@@ -37,7 +38,7 @@ class Revisions:
 def _read(file: Path) -> dict[str, str]:
     """What an earlier pod has kept; nothing where there is none."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(read_text(file))
     except (OSError, ValueError):
         return {}
     return {str(field): str(commit) for field, commit in stored.items()} if isinstance(stored, dict) else {}

@@ -37,6 +37,7 @@ from visionft_trainer.errors import BadConfigError, writing_to
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import places
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import NotAFileError, read_text
 
 OWNER_FILE = "owner.json"
 RUN_PREFIX = "run-"
@@ -286,11 +287,11 @@ def _describe(owner: Owner) -> str:
 def read_owner(file: Path) -> Owner | None:
     """What an owner file says; None where there is none. Raises `BadConfigError` when it is another kind of file."""
     try:
-        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        value: dict[str, Any] = json.loads(read_text(file))
         return Owner(**value)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, NotAFileError):
         raise BadConfigError(
             f"spec.output.pvc.path: {file} is not an owner file of visionft. Choose another path, or remove the folder."
         ) from None

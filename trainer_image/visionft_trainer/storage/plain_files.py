@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+NOT_PLAIN = "is a broken link, or no plain file but a pipe, socket or device"
+
 
 class NotAFileError(OSError):
     """What lies there is a folder, pipe, socket or device."""
@@ -28,6 +30,22 @@ def open_plain(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise
     return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a plain file. Raises as `open_plain`."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def read_text(path: Path) -> str:
+    """All of a plain file of UTF-8. Raises as `open_plain`, or `UnicodeDecodeError`."""
+    return read_bytes(path).decode("utf-8")
+
+
+def first_odd(folder: Path) -> Path | None:
+    """The first entry directly in `folder`, links followed, that is neither a plain file nor a folder."""
+    return next((path for path in sorted(folder.iterdir()) if not path.is_file() and not path.is_dir()), None)
 
 
 def _check(path: Path, status: os.stat_result) -> None:

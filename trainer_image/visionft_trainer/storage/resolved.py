@@ -8,12 +8,13 @@ from visionft_api.status import Resolved
 from visionft_trainer.errors import writing_to
 from visionft_trainer.storage import atomic
 from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.storage.plain_files import read_bytes
 
 
 def read_resolved(place: RunFolder) -> Resolved | None:
     """What an earlier pod of this run began with."""
     try:
-        return Resolved.model_validate_json(place.resolved.read_bytes())
+        return Resolved.model_validate_json(read_bytes(place.resolved))
     except (OSError, ValidationError):
         return None
 

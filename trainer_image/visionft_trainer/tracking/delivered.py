@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft_trainer.storage import atomic
+from visionft_trainer.storage.plain_files import read_text
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Delivered:
 
 def _read(file: Path) -> dict[str, Known]:
     try:
-        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        value: dict[str, Any] = json.loads(read_text(file))
         return {
             name: Known([(int(first), int(last)) for first, last in entry["steps"]], bool(entry["ended"]))
             for name, entry in value.items()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visionft_trainer.storage import atomic, digest
+from visionft_trainer.storage.plain_files import read_text
 
 MANIFEST = "SHA256SUMS"  # in each checkpoint; `sha256sum --check SHA256SUMS` verifies it
 CHECKPOINT, BEST = "checkpoint", "best"  # whole states to resume from; weights alone, of the best step so far
@@ -50,7 +51,7 @@ def newest_valid(folder: Path) -> Path | None:
 def defect(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, or None."""
     try:
-        expected = (checkpoint / MANIFEST).read_text(encoding="utf-8")
+        expected = read_text(checkpoint / MANIFEST)
     except (OSError, UnicodeDecodeError):
         return f"it has no {MANIFEST}"
     lines = expected.splitlines()

@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 from visionft_trainer.artifacts.publish.destination import PASSING, InterruptedUploadError, Sleep, persevere
 from visionft_trainer.errors import BadConfigError, StorageFailedError
+from visionft_trainer.storage.plain_files import read_text
 
 if TYPE_CHECKING:
     import httpx2
@@ -47,7 +48,7 @@ def credentials_of(config: Path | None, host: str, field: str) -> Credentials | 
     if config is None:
         return None
     try:
-        entries = json.loads(config.read_text(encoding="utf-8")).get("auths", {})
+        entries = json.loads(read_text(config)).get("auths", {})
         names = [host, f"https://{host}", f"https://{host}/", *(DOCKER_HUB_NAMES if host == DOCKER_HUB else ())]
         entry = next((entries[name] for name in names if name in entries), None)
         if entry is None:
