@@ -16,6 +16,7 @@ from visionft_api.exit_codes import ExitCode
 from visionft_trainer.commands import ending, json_option
 from visionft_trainer.commands.command import Tool
 from visionft_trainer.errors import BadConfigError, StorageFailedError
+from visionft_trainer.storage.folder import RUN_PREFIX
 
 if TYPE_CHECKING:
     from visionft_trainer.artifacts.verify import Copy, Tick, Verdict
@@ -25,10 +26,10 @@ NOT_AS_IT_LEFT: Final = 3
 DESCRIPTION = """\
 Check a copy of an artifact: every file against SHA256SUMS, and these against provenance.json.
 
-PATH is the folder of an adapter or of a merged model, a folder that holds such folders, or an OCI image layout. Names
-the first file that was changed, is missing or was added; else says where the artifact comes from. Needs nothing but
-PATH. Nothing is signed: that the copy is the one that the run has left, only --digest can tell, with the digest from
-the resource's status.
+PATH is the folder of an adapter or of a merged model, that of a run, one with runs below it, each of whose models is
+then checked, or an OCI image layout. Names the first file that was changed, is missing or was added; else says where
+the artifact comes from. Needs nothing but PATH. Nothing is signed: that the copy is the one that the run has left,
+only --digest can tell, with the digest from the resource's status.
 """
 EXAMPLE = """\
   visionft-trainer verify digits/tuned/run-1/adapter
@@ -38,6 +39,10 @@ EXAMPLE = """\
 """
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 KINDS = ("adapter", "merged")
+RUN = re.compile(rf"{RUN_PREFIX}(\d+)")
+RUNS_BELOW = tuple(f"{above}{RUN_PREFIX}*" for above in ("", "*/", "*/*/"))
+RUNS_ABOVE = "has runs at most two folders below it"
+SHOWN_COPIES = 4
 SHOWN_INPUTS = 8
 
 
@@ -61,7 +66,12 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     copies = find(arguments.path)
     if arguments.digest is not None and len(copies) > 1:
-        raise BadConfigError(f"--digest: {arguments.path} holds {len(copies)} artifacts. Give the folder of one.")
+        such = ", ".join(shown(copy.place) for copy in copies[:SHOWN_COPIES]) + (
+            ", ..." if len(copies) > SHOWN_COPIES else ""
+        )
+        raise BadConfigError(
+            f"--digest: {arguments.path} holds {len(copies)} artifacts. Give the folder of one: {such}."
+        )
     try:
         with ticking(quiet=arguments.quiet) as tick:
             verdicts = [verify.verify(copy, arguments.digest, tick) for copy in copies]
@@ -90,12 +100,24 @@ def find(path: Path) -> list[Copy]:
     inner = [path / kind for kind in KINDS if any((path / kind / name).exists() for name in marks)]
     # The folder of a run has a provenance.json too, which is about both of its models.
     found = [path] if (path / sums.FILE).exists() else inner or [path] if (path / provenance.FILE).exists() else inner
+    found = found or _of_runs(path)
     if not found:
         raise BadConfigError(
-            f"{path}: there is no {sums.FILE}, so this is no artifact, or its upload or copy has not come to its end. "
-            "Give the folder of an adapter or of a merged model."
+            f"{path}: there is no {sums.FILE}, so this is no artifact, or its upload or copy has not come to its end; "
+            f"nor are there runs below it. Give the folder of an adapter, of a merged model, or one that {RUNS_ABOVE}."
         )
     return [FolderCopy(folder) for folder in found]
+
+
+def _of_runs(path: Path) -> list[Path]:
+    """The models of the runs below `path`, as runs lay them, in the order of their numbers."""
+    runs = [
+        (folder.parent, int(match[1]), folder)
+        for pattern in RUNS_BELOW
+        for folder in path.glob(pattern)
+        if (match := RUN.fullmatch(folder.name))
+    ]
+    return [folder / kind for _, _, folder in sorted(runs) for kind in KINDS if (folder / kind).is_dir()]
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
@@ -114,7 +136,7 @@ def print_verdicts(verdicts: list[Verdict], stream: TextIO) -> None:
     for verdict in verdicts:
         if verdict.problem is not None:
             problem = verdict.problem
-            said = f"{verdict.place}: {shown(problem.file)} {_WORDS[problem.what]}: {shown(problem.detail)}"
+            said = f"{shown(verdict.place)}: {shown(problem.file)} {_WORDS[problem.what]}: {shown(problem.detail)}"
             sys.stderr.write(f"visionft-trainer: {said}.\n")
         else:
             _print_sound(verdict, stream)
@@ -127,7 +149,9 @@ def _print_sound(verdict: Verdict, stream: TextIO) -> None:
     from visionft_trainer.artifacts.verify import origin_of
 
     origin = origin_of(verdict)
-    stream.write(f"{verdict.place}: all {verdict.files} files are as they left the trainer, {verdict.size:,} bytes\n")
+    stream.write(
+        f"{shown(verdict.place)}: all {verdict.files} files are as they left the trainer, {verdict.size:,} bytes\n"
+    )
     rows = [("digest", verdict.digest), ("made by", f"{origin.get('resource', '?')}, run {origin.get('run', '?')}")]
     rows += [(entry.get("name", "?"), _described(entry)) for entry in origin["inputs"][:SHOWN_INPUTS]]
     rows += [("trained", f"{origin.get('startedOn', '?')} to {origin.get('finishedOn', '?')}")]

@@ -245,6 +245,32 @@ def test_a_folder_of_artifacts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cli.main(["verify", str(tmp_path), "--digest", "sha256:" + "0" * 64]) == 10
 
 
+@pytest.mark.parametrize("below", ["", "tuned", "team/tuned"])
+def test_above_runs_each_of_their_artifacts_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], below: str
+) -> None:
+    above = tmp_path / below
+    for run in ("run-1", "run-2", "run-10"):
+        write_artifact(above / run, "adapter")
+    write_artifact(above / "run-2", "merged")
+    (above / "run-2" / "provenance.json").write_text("{}")
+    (above / "run-3").mkdir()
+    assert cli.main(["verify", str(tmp_path)]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "files are as they left" in line]
+    names = ["run-1/adapter", "run-2/adapter", "run-2/merged", "run-10/adapter"]
+    assert [line.partition(": ")[0] for line in said] == [str(above / name) for name in names]
+    weights = above / "run-2" / "merged" / "model-00000.safetensors"
+    weights.write_bytes(b"other")
+    (above / "run-10" / "adapter" / sums.FILE).unlink()
+    assert cli.main(["verify", str(tmp_path)]) == 3
+    told = capsys.readouterr()
+    assert f"{above / 'run-2/merged'}: {weights.name} was changed" in told.err
+    assert f"{above / 'run-10/adapter'}: {sums.FILE} is missing" in told.err
+    assert f"{above / 'run-1/adapter'}: all" in told.out
+    assert cli.main(["verify", str(tmp_path), "--digest", "sha256:" + "0" * 64]) == 10
+    assert f"holds 4 artifacts. Give the folder of one: {above / 'run-1/adapter'}, " in capsys.readouterr().err
+
+
 def test_needs_no_torch(artifact: Artifact) -> None:
     program = (
         "import sys; from visionft_trainer import cli; code = cli.main(sys.argv[1:]);"
