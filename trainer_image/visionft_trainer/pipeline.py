@@ -29,6 +29,7 @@ from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 from visionft_trainer.stages import gather
 from visionft_trainer.stages.order import Order, now
+from visionft_trainer.stages.take_over import take_over
 from visionft_trainer.storage import folder
 from visionft_trainer.storage.folder import RunFolder
 from visionft_trainer.storage.scratch import scratch_folder
@@ -50,6 +51,9 @@ def run(
 ) -> Result:
     """Train what `run_file` asks for, or give the result that this run already has.
 
+    What another run of the resource has made already, for a spec with other destinations, is taken over and only
+    brought to them.
+
     `member` is process 0 of several; the others do what `follower` says.
 
     Raises:
@@ -58,34 +62,29 @@ def run(
     """
     spec = run_file.spec
     place = folder.claim(run_file, settings)
-    page.follow(run_file, settings, place, progress, member)
     finished = read_result(place)
+    made = finished or read_result(place, place.exported) or take_over(run_file, place, progress, clock())
+    if made is not None:
+        if member is not None:
+            member.release()
+        made = _judge_again(made, place, spec.evaluation.parsed_gates)
+    page.follow(run_file, settings, place, progress, member)
     tracking = open_tracking(run_file, place)
     if tracking is not None:
         progress.listen(tracking)
-    if finished is not None:
+    if finished is not None and made is not None:
         log.info(
             "this run was already complete (%s); to run again set spec.runPolicy.rerun to a new text", place.result
         )
-        finished = _judge_again(finished, place, spec.evaluation.parsed_gates)
-        progress.enter(Stage.REPORT)
-        progress.learn(
-            evaluation=finished.evaluation,
-            artifacts=finished.artifacts,
-            resolved=finished.resolved,
-            data=finished.data,
-        )
-        progress.finish()
-        return finished
-    exported = read_result(place, place.exported)
-    if exported is None:
+        return _tell_again(made, progress)
+    publish.check(spec.output, place.owner, settings)
+    if made is None:
         with scratch_folder() as scratch:
-            exported = _train(Order(run_file, settings, progress, stop, clock, place, scratch, member, clock()))
-    return _leave(exported, spec, settings, progress, clock, place)
+            made = _train(Order(run_file, settings, progress, stop, clock, place, scratch, member, clock()))
+    return _leave(made, spec, settings, progress, clock, place)
 
 
 def _train(order: Order) -> Result:
-    publish.check(order.spec.output, order.place.owner, order.settings)
     gathered = gather.gather(order)
     libraries.prepare(order.spec.resources, order.settings.device)
     from visionft_trainer.stages import learn, prepare, ship
@@ -125,6 +124,19 @@ def _leave(
     write_result(place, result)
     progress.finish()
     return result
+
+
+def _tell_again(finished: Result, progress: Progress) -> Result:
+    """What listeners hear of a run that was complete."""
+    progress.enter(Stage.REPORT)
+    progress.learn(
+        evaluation=finished.evaluation,
+        artifacts=finished.artifacts,
+        resolved=finished.resolved,
+        data=finished.data,
+    )
+    progress.finish()
+    return finished
 
 
 def _judge_again(finished: Result, place: RunFolder, gates: Sequence[Gate]) -> Result:

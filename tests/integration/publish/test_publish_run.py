@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import registry.server
-from objectstore.server import ObjectStore
+from objectstore.server import ACCESS_KEY, SECRET_KEY, ObjectStore
 from obstore.store import S3Store
-from support.downloads import BUCKET, from_bucket, from_registry, in_bucket, problem
+from support.downloads import BUCKET, from_bucket, from_registry, problem
 from support.tiny_data import write_numbers
 from support.tiny_models import tiny_qwen2_vl
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run
+from visionft_api.exit_codes import ExitCode
+from visionft_api.status import Stage
 from visionft_trainer import pipeline
-from visionft_trainer.artifacts import verify
-from visionft_trainer.artifacts.publish import s3
+from visionft_trainer.artifacts import sums, verify
 from visionft_trainer.errors import StorageFailedError
-from visionft_trainer.reporting.progress import Progress
+from visionft_trainer.failures import classify
+from visionft_trainer.reporting.progress import Progress, Snapshot
+from visionft_trainer.reporting.report import Result
 from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 from visionft_trainer.stages import gather
-from visionft_trainer.storage.folder import place_of
+from visionft_trainer.storage import digest
 
-pytestmark = pytest.mark.timeout(900)  # the first time the servers are compiled
+S3_KEYS = {"OUTPUT_S3_AWS_ACCESS_KEY_ID": ACCESS_KEY, "OUTPUT_S3_AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
 
 @pytest.fixture(scope="module")
@@ -103,36 +108,6 @@ def check_adapter(folder: Path, base: Path) -> None:
     assert AutoProcessor.from_pretrained(folder).chat_template
 
 
-def test_a_replaced_pod_goes_on_with_the_upload_and_trains_nothing(
-    store: ObjectStore, bucket: S3Store, keys: Settings, claims: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    results = tmp_path / OUTPUT_CLAIM
-    results.mkdir()
-    settings = Settings(claims={**claims, OUTPUT_CLAIM: results}, secrets=keys.secrets)
-    run_file = tiny_run(tmp_path, uid="78", **sections(store, "replaced", pvc={"claimName": OUTPUT_CLAIM}))
-
-    def broken(*_: Any) -> None:
-        raise StorageFailedError("the server is gone")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(s3.S3Destination, "put", broken)
-        with pytest.raises(StorageFailedError, match="the server is gone"):
-            pipeline.run(run_file, settings, Progress(), Stop())
-    assert not in_bucket(bucket, "replaced/run-1/adapter")
-    run = place_of(run_file, settings)[1] / "run-1"
-    assert not (run / "result.json").exists()
-    monkeypatch.setattr(pipeline, "_train", broken)
-    result = pipeline.run(run_file, settings, Progress(), Stop())
-    assert [artifact.uri for artifact in result.artifacts] == [
-        "pvc://results/tiny/run-1/adapter",
-        "s3://models/replaced/run-1/adapter",
-        "pvc://results/tiny/run-1/report",
-        "s3://models/replaced/run-1/report",
-    ]
-    assert problem(from_bucket(bucket, "replaced/run-1/adapter", tmp_path / "copy"), result.artifacts[1].digest) is None
-    assert problem(run / "adapter", result.artifacts[0].digest) is None
-
-
 def test_a_place_that_cannot_be_written_costs_no_training(
     store: ObjectStore, keys: Settings, claims: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,3 +117,121 @@ def test_a_place_that_cannot_be_written_costs_no_training(
     wanted["output"]["s3"]["bucket"] = "elsewhere"
     with pytest.raises(StorageFailedError, match="there is no bucket elsewhere"):
         pipeline.run(tiny_run(tmp_path, **wanted), settings, Progress(), Stop())
+
+
+class Vanishing:
+    """Removes a bucket when the training is over."""
+
+    def __init__(self, bucket: Path) -> None:
+        self._bucket = bucket
+
+    def show(self, snapshot: Snapshot) -> None:
+        if snapshot.stage == Stage.EVALUATE:
+            shutil.rmtree(self._bucket, ignore_errors=True)
+
+    def close(self) -> None:
+        pass
+
+
+def to_claim_and(store: ObjectStore, bucket: str, **output: Any) -> dict[str, Any]:
+    wanted = sections(store, "corrected", pvc={"claimName": OUTPUT_CLAIM}, **output)
+    wanted["output"]["s3"]["bucket"] = bucket
+    return wanted
+
+
+@pytest.fixture(scope="module")
+def trained(store: ObjectStore, claims: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The claim of a run that was trained, and whose bucket was gone when it came to the upload."""
+    place = tmp_path_factory.mktemp("trained")
+    results = place / OUTPUT_CLAIM
+    results.mkdir()
+    gone = store.folder / "gone"
+    gone.mkdir()
+    run_file = tiny_run(place, uid="79", **to_claim_and(store, "gone"))
+    settings = Settings(claims={**claims, OUTPUT_CLAIM: results}, secrets=S3_KEYS)
+    with pytest.raises(StorageFailedError, match="there is no bucket gone") as failure:
+        pipeline.run(run_file, settings, Progress([Vanishing(gone)]), Stop())
+    assert classify(failure.value).exit_code == ExitCode.STORAGE_FAILED
+    return results
+
+
+@pytest.fixture
+def without_training(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A copy of that claim, where neither rows nor model are any more, and nothing can be trained."""
+    results = tmp_path / OUTPUT_CLAIM
+    shutil.copytree(trained, results)
+
+    def forbidden(*_: Any) -> None:
+        raise AssertionError("something is trained")
+
+    monkeypatch.setattr(pipeline, "_train", forbidden)
+    return Settings(claims={OUTPUT_CLAIM: results}, secrets=S3_KEYS)
+
+
+def again_in_bucket(store: ObjectStore, settings: Settings, place: Path) -> Result:
+    """The next pod of the first run, with its bucket back."""
+    (store.folder / "gone").mkdir(exist_ok=True)
+    return pipeline.run(tiny_run(place, uid="79", **to_claim_and(store, "gone")), settings, Progress(), Stop())
+
+
+def test_a_replaced_pod_goes_on_with_the_upload_and_trains_nothing(
+    store: ObjectStore, without_training: Settings, tmp_path: Path
+) -> None:
+    run = without_training.claims[OUTPUT_CLAIM] / "tiny" / "run-1"
+    assert not (run / "result.json").exists()
+    result = again_in_bucket(store, without_training, tmp_path)
+    assert [artifact.uri for artifact in result.artifacts] == [
+        "pvc://results/tiny/run-1/adapter",
+        "s3://gone/corrected/run-1/adapter",
+        "pvc://results/tiny/run-1/report",
+        "s3://gone/corrected/run-1/report",
+    ]
+    copy = from_bucket(store.client("gone"), "corrected/run-1/adapter", tmp_path / "copy")
+    assert problem(copy, result.artifacts[1].digest) is None
+    assert problem(run / "adapter", result.artifacts[0].digest) is None
+
+
+def test_a_corrected_bucket_gets_what_was_trained_before(
+    store: ObjectStore, bucket: S3Store, without_training: Settings, tmp_path: Path
+) -> None:
+    runs = without_training.claims[OUTPUT_CLAIM] / "tiny"
+    before = digest.manifest(runs / "run-1")
+    wanted = to_claim_and(store, BUCKET)
+    wanted["evaluation"] = {"gates": ["cer <= 0"]}
+    progress = Progress()
+    result = pipeline.run(tiny_run(tmp_path, uid="79", run=2, **wanted), without_training, progress, Stop())
+    assert [artifact.uri for artifact in result.artifacts] == [
+        "pvc://results/tiny/run-2/adapter",
+        "s3://models/corrected/run-2/adapter",
+        "pvc://results/tiny/run-2/report",
+        "s3://models/corrected/run-2/report",
+    ]
+    made = sums.digest_of(runs / "run-1" / "adapter")
+    assert [artifact.digest for artifact in result.artifacts[:2]] == [made, made]
+    assert problem(from_bucket(bucket, "corrected/run-2/adapter", tmp_path / "copy"), made) is None
+    assert progress.snapshot.percent == 100
+    assert progress.snapshot.notes[0].startswith("Run 2 takes over what run 1 trained")
+    assert result.failed_gates, "today's gates judge what was measured then"
+    assert digest.manifest(runs / "run-1") == before, "the first run stays as it was"
+    told = json.loads((runs / "run-2" / "report" / "report.json").read_text())
+    assert (told["run"], told["trainedIn"], [entry.get("run") for entry in told["cost"]["attempts"]]) == (
+        2,
+        1,
+        [1, None],
+    )
+    assert "train" not in told["cost"]["attempts"][1]["seconds"]
+    shutil.rmtree(runs / "run-1")
+    assert problem(runs / "run-2" / "adapter", made) is None
+
+
+def test_a_further_destination_costs_no_training(
+    store: ObjectStore, oci: registry.server.Registry, without_training: Settings, tmp_path: Path
+) -> None:
+    first = again_in_bucket(store, without_training, tmp_path)
+    wanted = to_claim_and(store, "gone", oci={"repository": f"{oci.host}/further"})
+    result = pipeline.run(tiny_run(tmp_path, uid="79", run=2, **wanted), without_training, Progress(), Stop())
+    pushed = next(artifact for artifact in result.artifacts if artifact.uri.startswith("oci"))
+    copy = from_registry(oci.host, "further", pushed.uri.partition("@")[2], tmp_path / "copy")
+    assert problem(copy, pushed.digest) is None
+    adapters = {artifact.digest for artifact in (*first.artifacts, *result.artifacts) if artifact.kind == "adapter"}
+    assert adapters == {pushed.digest}

@@ -11,9 +11,22 @@ from typing import Any
 
 import psutil
 import pytest
-from support.interruptions import Case, Runs, children, interrupt_all, largest_difference, make_claims, until
+from support.interruptions import (
+    DEADLINE_SECONDS,
+    Case,
+    Runs,
+    children,
+    interrupt_all,
+    largest_difference,
+    make_claims,
+    until,
+)
+from support.made_runs import made_run
 from support.nursery import Nursery
+from support.tiny_spec import OUTPUT_CLAIM
 from visionft_api.exit_codes import ExitCode
+from visionft_api.run_file import load_run_file
+from visionft_trainer.settings import Settings
 
 SEED = 3  # of which interruptions come
 GPUS = {"resources": {"gpus": 2}}  # --device cpu brings it here
@@ -53,6 +66,15 @@ def test_two_processes_learn_as_one(claims: Path, tmp_path: Path, nursery: Nurse
     assert largest_difference(two.finish(), expected) < 1e-6
     assert curve(two) == pytest.approx(curve(one), abs=1e-6)
     assert len(curve(two)) == 2
+
+
+def test_all_processes_end_where_nothing_is_to_be_trained(claims: Path, tmp_path: Path, nursery: Nursery) -> None:
+    runs = Runs(case(2), claims, tmp_path, nursery.start_program)
+    made_run(load_run_file(runs.manifest), Settings(claims={OUTPUT_CLAIM: runs.output}))
+    assert runs.start().wait(DEADLINE_SECONDS) == ExitCode.SUCCESS
+    assert json.loads((runs.folder / "result.json").read_text())["artifacts"]
+    assert not runs.steps()
+    assert runs.start().wait(DEADLINE_SECONDS) == ExitCode.SUCCESS, "nor when its result is there"
 
 
 def test_a_killed_process_ends_the_others_and_is_named(claims: Path, tmp_path: Path, nursery: Nursery) -> None:

@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 from manifests.cases import FOLDER
-from visionft_api.hashing import spec_hash
+from visionft_api.hashing import spec_hash, work_hash
 from visionft_api.parse import parse_manifest, parse_resource
+from visionft_api.spec import VisionFineTuneSpec
 
 FULL = parse_manifest((FOLDER / "valid" / "full.yaml").read_text(encoding="utf-8"))
 MINIMAL = parse_manifest((FOLDER / "valid" / "minimal.yaml").read_text(encoding="utf-8"))
 
 
-def hash_with(path: str, value: Any) -> str:
-    """Hash of the full example with one field changed."""
+def spec_with(path: str, value: Any) -> VisionFineTuneSpec:
+    """The full example with one field changed."""
     manifest = FULL.to_json()
     *parents, last = path.split(".")
     target = manifest["spec"]
@@ -20,7 +21,12 @@ def hash_with(path: str, value: Any) -> str:
         target = target[parent]
     assert target.get(last) != value
     target[last] = value
-    return spec_hash(parse_resource(manifest).spec)
+    return parse_resource(manifest).spec
+
+
+def hash_with(path: str, value: Any) -> str:
+    """Hash of the full example with one field changed."""
+    return spec_hash(spec_with(path, value))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,6 @@ def hash_with(path: str, value: Any) -> str:
         ("evaluation.visionReliance", False),
         ("evaluation.visionSamples", 32),
         ("evaluation.general", {"configMap": {"name": "rows"}}),
-        ("output.s3", {"bucket": "results"}),
         ("output.mergeBase", "Original"),
         ("output.maxShardSize", "1Gi"),
         ("output.merged", False),
@@ -57,6 +62,20 @@ def hash_with(path: str, value: Any) -> str:
 )
 def test_what_the_training_depends_on_starts_a_run(path: str, value: Any) -> None:
     assert hash_with(path, value) != spec_hash(FULL.spec)
+    assert work_hash(spec_with(path, value)) != work_hash(FULL.spec)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("output.s3", {"bucket": "results"}),
+        ("output.oci", {"repository": "registry.example.com/m"}),
+        ("output.hub", {"repo": "team/m", "secretRef": {"name": "token"}}),
+    ],
+)
+def test_another_destination_starts_a_run_that_has_the_same_work(path: str, value: Any) -> None:
+    assert hash_with(path, value) != spec_hash(FULL.spec)
+    assert work_hash(spec_with(path, value)) == work_hash(FULL.spec)
 
 
 @pytest.mark.parametrize(

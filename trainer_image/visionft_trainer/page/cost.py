@@ -95,7 +95,7 @@ class Clock:
             return
         try:
             draft = self._file.with_name(f"{atomic.UNFINISHED_PREFIX}{self._file.name}")
-            draft.write_text(self.cost().model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n")
+            draft.write_text(to_text(self.cost()))
             draft.replace(self._file)
         except OSError as error:
             log.warning("%s cannot be written (%s): the report will say less of what the run took", self._file, error)
@@ -107,6 +107,17 @@ def read_cost(file: Path) -> Cost:
         return Cost.model_validate_json(read_bytes(file))
     except (OSError, ValidationError):
         return Cost()
+
+
+def to_text(cost: Cost) -> str:
+    """What `read_cost` reads."""
+    return cost.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
+
+
+def of_run(cost: Cost, run: int) -> Cost:
+    """What `run` took, told in a later run that has taken it over."""
+    attempts = [each if each.run else each.model_copy(update={"run": run}) for each in cost.attempts]
+    return cost.model_copy(update={"attempts": attempts})
 
 
 def seconds_by_stage(cost: Cost) -> dict[Stage, float]:

@@ -98,6 +98,7 @@ class Samples(ApiModel):
 class Attempt(ApiModel):
     """One process's part of a run; an interrupted run has several."""
 
+    run: int | None = Field(default=None, description="Earlier run that it belongs to, which was taken over.")
     start_time: Timestamp
     seconds: dict[Stage, float] = Field(default={}, description="Time in each stage.")
     first_step: int = Field(default=0, description="Step that it went on from.")
@@ -135,6 +136,7 @@ class RunReport(ApiModel):
     complete: bool = Field(description="False for a run that did not come to its end.")
     start_time: Timestamp | None = None
     completion_time: Timestamp | None = None
+    trained_in: int | None = Field(default=None, description="Earlier run that was taken over, which trained this.")
     metrics: dict[str, MetricInfo] = Field(default={}, description="All that is measured, the manifest's order first.")
     gates: list[GateLine] = Field(default=[])
     judgement: Judgement | None = Field(default=None, description="As in judgement.json.")

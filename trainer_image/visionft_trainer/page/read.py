@@ -75,6 +75,7 @@ def read_run(place: RunFolder, result: Result | None = None) -> RunReport:
         complete=result is not None,
         start_time=result.start_time if result else None,
         completion_time=result.completion_time if result else None,
+        trained_in=result.trained_in if result else None,
         metrics=metrics,
         gates=_gates(spec, judgement),
         judgement=judgement,

@@ -97,6 +97,8 @@ def key_figures(report: RunReport) -> list[KeyFigure]:
     if report.cost.attempts:
         seconds = cost.seconds_by_stage(report.cost)
         detail = f"of it training {figures.duration(seconds[Stage.TRAIN])}" if Stage.TRAIN in seconds else ""
+        if detail and report.trained_in is not None:
+            detail += f", in run {report.trained_in}"
         found.append(KeyFigure("Took", figures.duration(cost.total_seconds(report.cost)), detail))
     return found
 

@@ -21,6 +21,8 @@ def follow(run_file: RunFile, settings: Settings, stop: Stop, member: Member) ->
 
     device = load.choose_device(spec, settings)
     waiting = shared.wait(member.folder)
+    if waiting is None:
+        return
     processor = load.load_processor(waiting.files, spec)
     prepared = waiting.open(processor)
     team = distributed.join(member, on_gpu=device.type == "cuda")

@@ -42,6 +42,7 @@ PR_SET_PDEATHSIG = 1
 INTERRUPTED = (int(ExitCode.TERMINATED), 128 + signal.SIGINT)
 UNHEARD = (-signal.SIGTERM, -signal.SIGINT)  # the signal came before the worker listened for it
 HALVED_FILE = "halved.json"  # in the team's folder: what earlier processes of this run found out about memory
+IDLE_FILE = "idle"  # in the team's folder: there is nothing to train
 WANTED_FILE = "halve.json"  # in the team's folder: what a process asks for that is out of memory
 
 
@@ -132,6 +133,10 @@ class Member:
     def halved(self) -> Halved | None:
         """What earlier processes of this run found out about memory."""
         return Halved.read(self.folder / HALVED_FILE)
+
+    def release(self) -> None:
+        """Let the others go: process 0 has found that there is nothing to train."""
+        (self.folder / IDLE_FILE).touch()
 
     def tell(self, failure: Failure, error: BaseException) -> None:
         """Leave word of how this worker failed."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft_trainer.prepare.preprocess import Prepared
+from visionft_trainer.processes.launch import IDLE_FILE
 from visionft_trainer.sources.model_files import ModelFiles
 from visionft_trainer.training.batching import Batching
 
@@ -71,8 +72,10 @@ class Waiting:
         return shared
 
 
-def wait(folder: Path) -> Waiting:
-    """Until process 0 has published. Its end ends this process too, so there is no limit."""
+def wait(folder: Path) -> Waiting | None:
+    """Until process 0 has published, or let this process go: None. Its failure ends this process, so without limit."""
     while not (folder / FILE).exists():
+        if (folder / IDLE_FILE).exists():
+            return None
         time.sleep(POLL_SECONDS)
     return Waiting(*pickle.loads((folder / FILE).read_bytes()))  # noqa: S301 - written by process 0

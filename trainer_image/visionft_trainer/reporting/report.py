@@ -59,6 +59,7 @@ class Result(ApiModel):
     spec_hash: str
     start_time: Timestamp
     completion_time: Timestamp
+    trained_in: int | None = Field(default=None, description="Earlier run that was taken over, which trained this.")
     steps: int
     rows: dict[str, RowCounts]
     evaluation: Evaluation | None = None

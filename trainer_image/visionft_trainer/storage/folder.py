@@ -27,8 +27,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from visionft_api.run_file import RunFile
@@ -200,6 +200,17 @@ def claim(run_file: RunFile, settings: Settings) -> RunFolder:
         (folder / "checkpoints").mkdir(exist_ok=True)
         atomic.sweep(folder / "checkpoints")
     return RunFolder(folder, owner, claim_name, f"{within}/{name}")
+
+
+def others(place: RunFolder) -> list[RunFolder]:
+    """The other runs of the same resource beside this one, the latest first. Raises `BadConfigError`."""
+    within = PurePosixPath(place.path_in_claim).parent
+    runs = [
+        replace(place, path=path, owner=owner, path_in_claim=f"{within}/{path.name}")
+        for path, owner in _owners(place.path.parent).items()
+        if path != place.path and owner is not None and owner.same_resource(place.owner)
+    ]
+    return sorted(runs, key=lambda run: run.owner.run, reverse=True)
 
 
 def place_of(run_file: RunFile, settings: Settings) -> tuple[str, Path, str]:
