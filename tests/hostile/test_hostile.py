@@ -17,8 +17,6 @@ PATHS, LINES, BOXES = 160, 140, 100
 PEAK = 250 * 2**20  # bytes; Python, numpy and, for Parquet, pyarrow take 50 to 120 MiB of it
 TIMEOUT = 280
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def read(folder: Path, path: str, form: str) -> dict[str, Any]:
     """What `hostile.read` says; a crash, a signal or too much memory fails the test."""

@@ -26,7 +26,7 @@ Kind = Literal["SIGTERM", "SIGKILL of all", "SIGKILL of one process", "torn chec
 KINDS: tuple[Kind, ...] = ("SIGTERM", "SIGKILL of all", "SIGKILL of one process", "torn checkpoint", "full disk")
 FULL_DISK_BYTES = 80_000
 """No file may grow beyond this, which the optimizer's state does: the kernel refuses it inside a checkpoint."""
-DEADLINE_SECONDS = 240.0
+DEADLINE_SECONDS = 600.0
 
 
 def make_claims(place: Path) -> Path:

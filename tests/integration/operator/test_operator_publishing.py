@@ -20,7 +20,6 @@ from support.tiny_data import write_numbers
 from support.tiny_models import tiny_qwen2_vl
 from visionft_api.verdict_text import without_gates
 
-pytestmark = pytest.mark.timeout(900)  # the first time the servers are compiled
 TRAINER = "visionft/trainer:0.1.0"
 S3_KEYS = {"AWS_ACCESS_KEY_ID": objectstore.server.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": objectstore.server.SECRET_KEY}
 

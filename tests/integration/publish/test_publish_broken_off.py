@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 from typing import get_args
 
-import pytest
 import registry.server
 from obstore.store import S3Store
 from support.broken_uploads import How, OciTarget, S3Target, Target, break_off, measure
@@ -14,7 +13,6 @@ from support.cutting_proxy import CuttingProxy
 from support.small_artifacts import write_artifact
 from visionft_trainer.settings import Settings
 
-pytestmark = pytest.mark.timeout(900)  # the first time the servers are compiled
 SIZES = (80_000, 40_000)
 HOWS: list[How] = ["connection cut", "server gone"] * 2 + ["killed"]
 

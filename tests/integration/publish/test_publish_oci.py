@@ -22,8 +22,6 @@ from visionft_trainer.artifacts.publish.registry import Registry
 from visionft_trainer.errors import BadConfigError, StorageFailedError
 from visionft_trainer.settings import Settings
 
-pytestmark = pytest.mark.timeout(900)  # the first time the server is compiled
-
 
 @pytest.fixture
 def faulty(oci: registry.server.Registry) -> Iterator[FaultyServer]:

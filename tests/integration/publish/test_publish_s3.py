@@ -20,8 +20,6 @@ from visionft_trainer.errors import StorageFailedError
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import Owner
 
-pytestmark = pytest.mark.timeout(900)  # the first time the server is compiled
-
 
 @pytest.fixture
 def faulty(store: ObjectStore) -> Iterator[FaultyServer]:

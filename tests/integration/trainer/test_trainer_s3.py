@@ -19,8 +19,6 @@ from visionft_trainer.settings import Settings
 from visionft_trainer.sources import s3, transfer
 from visionft_trainer.sources.local import LocalData
 
-pytestmark = pytest.mark.timeout(900)  # the first time the server is compiled
-
 FIELD = "spec.dataset.train.s3"
 SECRETS = {"TRAIN_AWS_ACCESS_KEY_ID": ACCESS_KEY, "TRAIN_AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 NOISE = os.urandom(300_000)
