@@ -54,6 +54,11 @@ def count(value: float | None) -> str:
     return (f"{value:,.0f}" if whole else f"{value:,.2f}").replace("-", MINUS)
 
 
+def counted(value: int, thing: str) -> str:
+    """`1 row`, `12,345 rows`."""
+    return f"{count(value)} {thing}{'' if value == 1 else 's'}"
+
+
 def small(value: float | None) -> str:
     """Four significant digits, as learning rates and losses want them: `0.004`, `2.5e-05`."""
     return NOTHING if value is None else f"{value:.4g}".replace("-", MINUS)

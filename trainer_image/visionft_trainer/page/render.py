@@ -95,6 +95,7 @@ def _environment() -> Environment:
         signed=figures.signed,
         interval=figures.interval,
         count=figures.count,
+        counted=figures.counted,
         small=figures.small,
         duration=figures.duration,
         moment=figures.moment,

@@ -90,10 +90,10 @@ def key_figures(report: RunReport) -> list[KeyFigure]:
         )
         detail = f"{figures.signed(delta.value)} ({figures.interval(delta)})" if delta else figures.interval(after)
         found.append(KeyFigure(report.metrics[name].title, text, detail))
-        found.append(KeyFigure("Measured on", f"{figures.count(judged.samples)} rows"))
+        found.append(KeyFigure("Measured on", figures.counted(judged.samples, "row")))
     if report.data is not None:
-        steps = f"{figures.count(report.steps)} steps" if report.steps is not None else ""
-        found.append(KeyFigure("Trained on", f"{figures.count(report.data.train.rows)} rows", steps))
+        steps = figures.counted(report.steps, "step") if report.steps is not None else ""
+        found.append(KeyFigure("Trained on", figures.counted(report.data.train.rows, "row"), steps))
     if report.cost.attempts:
         seconds = cost.seconds_by_stage(report.cost)
         detail = f"of it training {figures.duration(seconds[Stage.TRAIN])}" if Stage.TRAIN in seconds else ""

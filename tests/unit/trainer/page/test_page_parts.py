@@ -119,6 +119,7 @@ def test_numbers_as_people_read_them() -> None:
     assert figures.signed(0.815) == "+0.8150"
     assert figures.count(12345) == "12,345"
     assert figures.count(39.5) == "39.50"
+    assert [figures.counted(rows, "row") for rows in (0, 1, 12345)] == ["0 rows", "1 row", "12,345 rows"]
     assert [figures.duration(seconds) for seconds in (0.44, 125, 4350, None)] == [
         "0.4 s",
         "2 min 5 s",
