@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from support.markup import Element, read_html
 from support.run_reports import METRICS, data, hostile_report, judgement, measured, report, samples
-from visionft_api.status import Resolved
+from visionft_api.status import Resolved, Stage
 from visionft_trainer.evaluation.judgement import Figure, Judgement
 from visionft_trainer.page import pictures, stage
-from visionft_trainer.page.model import GateLine, Provenance, RunReport, Sample, SamplePicture, Samples
+from visionft_trainer.page.cost import of_run
+from visionft_trainer.page.model import Attempt, GateLine, Provenance, RunReport, Sample, SamplePicture, Samples
 from visionft_trainer.page.render import render
 
 HOSTILE = "<script>alert(1)</script>\"><img src=http://evil.example/x onerror=alert(2)>'{{ 7 * 7 }}</style></title>&lt;"
@@ -125,6 +126,16 @@ def test_cost_is_told_by_stage_and_in_gpu_hours() -> None:
     assert figures["Answering, base model"] == "112.0 tokens a second (1,400 tokens in 12.5 s)"
     assert figures["Device"] == "2 \u00d7 NVIDIA H200"
     assert figures["Peak memory of one GPU"] == "57 GiB"
+
+
+def test_what_was_taken_over_is_told_as_the_earlier_runs() -> None:
+    made, _ = report()
+    attempts = [Attempt(start_time=made.cost.attempts[0].start_time, seconds={Stage.EXPORT: 5.0})]
+    taken = of_run(made.cost, 1).model_copy(update={"attempts": [*of_run(made.cost, 1).attempts, *attempts]})
+    page = page_of(run=2, trained_in=1, cost=taken)
+    told = page.section("cost").terms()["Processes"]
+    assert told == "2, 1 of them of earlier runs: what run 1 trained was taken over"
+    assert "of it training 40 min 10 s, in run 1" in page.text
 
 
 def test_provenance_is_told_with_digests_and_the_manifest() -> None:
