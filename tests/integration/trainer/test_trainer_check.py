@@ -65,14 +65,14 @@ def test_what_is_found_is_told_and_written(tmp_path: Path, claims: list[str]) ->
 
 
 def test_metrics_that_do_not_suit_the_rows_are_told(tmp_path: Path, claims: list[str]) -> None:
-    general = {"pvc": {"claimName": DATA_CLAIM, "path": "validation.jsonl"}, "metrics": ["groundedAccuracy", "cer"]}
+    general = {"pvc": {"claimName": DATA_CLAIM, "path": "validation.jsonl"}}  # measured by the task's metrics
     evaluation = {"metrics": ["cer", "fieldF1"], "gates": [], "general": general}
     manifest = write_manifest(tmp_path / "tiny.json", dataset={"badRows": "Drop"}, evaluation=evaluation)
     done = visionft_trainer("check", manifest, *claims)
     assert done.returncode == 0, done.stderr
     said = done.stdout.replace("\n", " ")
     assert "UnsuitableMetric: spec.evaluation.metrics: fieldF1 compares fields of JSON" in said
-    assert "UnsuitableMetric: spec.evaluation.general.metrics: groundedAccuracy counts boxes" in said
+    assert "UnsuitableMetric: spec.evaluation.general.metrics: fieldF1 compares fields of JSON" in said
     assert said.count("UnsuitableMetric") == 2
 
 

@@ -166,9 +166,10 @@ def unsuitable_metrics(
     if validation is not None:
         rows = [example.row for example in islice(validation.examples, evaluation.max_samples)]
         found += unsuitable(evaluation.metrics, rows, "spec.evaluation.metrics", "validation")
-    if general_rows is not None and evaluation.general is not None and evaluation.general.metrics:
+    if general_rows is not None and evaluation.general is not None:
         rows = [example.row for example in islice(general_rows.examples, evaluation.max_samples)]
-        found += unsuitable(evaluation.general.metrics, rows, f"{general.FIELD}.metrics", "general")
+        metrics = evaluation.general.metrics or evaluation.metrics
+        found += unsuitable(metrics, rows, f"{general.FIELD}.metrics", "general")
     return found
 
 
