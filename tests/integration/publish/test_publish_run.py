@@ -115,7 +115,7 @@ def test_a_place_that_cannot_be_written_costs_no_training(
     settings = Settings(claims=claims, secrets=keys.secrets, workspace=tmp_path / "workspace")
     wanted = sections(store, "x")
     wanted["output"]["s3"]["bucket"] = "elsewhere"
-    with pytest.raises(StorageFailedError, match="there is no bucket elsewhere"):
+    with pytest.raises(StorageFailedError, match="there is no such bucket: s3://elsewhere/"):
         pipeline.run(tiny_run(tmp_path, **wanted), settings, Progress(), Stop())
 
 
@@ -149,7 +149,7 @@ def trained(store: ObjectStore, claims: Any, tmp_path_factory: pytest.TempPathFa
     gone.mkdir()
     run_file = tiny_run(place, uid="79", **to_claim_and(store, "gone"))
     settings = Settings(claims={**claims, OUTPUT_CLAIM: results}, secrets=S3_KEYS)
-    with pytest.raises(StorageFailedError, match="there is no bucket gone") as failure:
+    with pytest.raises(StorageFailedError, match="there is no such bucket: s3://gone/") as failure:
         pipeline.run(run_file, settings, Progress([Vanishing(gone)]), Stop())
     assert classify(failure.value).exit_code == ExitCode.STORAGE_FAILED
     return results

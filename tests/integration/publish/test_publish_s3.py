@@ -14,9 +14,10 @@ from support.faulty_server import Answer, Fault, FaultyServer, forward
 from support.small_artifacts import OWNER, write_artifact
 from visionft_api.spec import S3Output
 from visionft_trainer.artifacts.artifact import Artifact
-from visionft_trainer.artifacts.publish import destination, s3
+from visionft_trainer.artifacts.publish import s3
 from visionft_trainer.artifacts.publish.s3 import S3Destination
 from visionft_trainer.errors import StorageFailedError
+from visionft_trainer.servers.patience import WRITING
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import Owner
 
@@ -73,7 +74,7 @@ def test_another_artifact_ends_the_old_one_before_it_replaces_it(
 ) -> None:
     put(at(faulty.url, keys, "other"), write_artifact(tmp_path, sizes=(10, 20, 30)))
     new = write_artifact(tmp_path, seed=1, sizes=(40, 50))
-    faulty.faults["model-00000"] = [Fault(status=503)] * destination.ATTEMPTS
+    faulty.faults["model-00000"] = [Fault(status=503)] * WRITING.attempts
     with pytest.raises(StorageFailedError, match=r"sends what is missing; .* trains nothing again"):
         put(at(faulty.url, keys, "other"), new)
     assert not in_bucket(bucket, "other/run-1/adapter")
@@ -102,9 +103,13 @@ WRONG_KEYS = Settings(secrets={"OUTPUT_S3_AWS_ACCESS_KEY_ID": "nobody", "OUTPUT_
 
 
 def test_refusals_before_the_training(store: ObjectStore, keys: Settings) -> None:
-    with pytest.raises(StorageFailedError, match=r"output\.s3\.bucket: there is no bucket nowhere .*NoSuchBucket"):
+    with pytest.raises(
+        StorageFailedError, match=r"output\.s3\.bucket: there is no such bucket: s3://nowhere/.*NoSuchBucket"
+    ):
         at(store.url, keys, "", bucket="nowhere").check()
-    with pytest.raises(StorageFailedError, match=r"must not be written \(the server says .*Check the Secret of"):
+    with pytest.raises(
+        StorageFailedError, match=r"access to s3://models/.* is denied \(the server says .*Check AWS_ACCESS_KEY_ID"
+    ):
         at(store.url, WRONG_KEYS, "").check()
     with pytest.raises(StorageFailedError, match=r"spec\.output\.s3: s3://models/.* could not be written"):
         at("http://127.0.0.1:9", keys, "").check()
@@ -122,18 +127,24 @@ def test_a_bucket_in_another_region_is_told_at_once(keys: Settings) -> None:
     """As AWS does: 301, and no word of where to."""
     error = b"<Error><Code>PermanentRedirect</Code><Message>Use the endpoint of the region.</Message></Error>"
     with FaultyServer(lambda request: Answer(301, {}, error)).running() as server:
-        with pytest.raises(StorageFailedError, match=r"s3\.bucket: models lies in another region .*Set AWS_REGION"):
+        with pytest.raises(
+            StorageFailedError, match=r"s3\.bucket: s3://models/.* lies in another region .*Set AWS_REGION"
+        ):
             at(server.url, keys, "x").check()
         assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(403, "must not be written"), (507, "has no room .*Raise the bucket's quota"), (400, "is refused")],
+    [
+        (403, "is denied .*list, read, write and delete"),
+        (507, "has no room .*Raise the bucket's quota"),
+        (400, "is refused"),
+    ],
 )
 def test_refusals_in_the_middle(faulty: FaultyServer, keys: Settings, tmp_path: Path, status: int, words: str) -> None:
     faulty.faults["provenance.json"] = [Fault(status=404), Fault(status=status)]
-    with pytest.raises(StorageFailedError, match=rf"spec\.output\.s3: s3://models/.*{words}"):
+    with pytest.raises(StorageFailedError, match=rf"spec\.output\.s3: .*s3://models/.*{words}"):
         put(at(faulty.url, keys, f"refused-{status}"), write_artifact(tmp_path))
     assert "SHA256SUMS" not in sent(faulty)
 

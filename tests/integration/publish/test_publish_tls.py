@@ -31,7 +31,7 @@ def never(_: float) -> None:
 
 def test_s3(host: str) -> None:
     place = S3Destination(S3Output(endpoint=f"https://{host}", bucket="models"), OWNER, Settings(secrets=KEYS), never)
-    check(place, r"spec\.output\.s3\.endpoint: the certificate of https://.* is not trusted here")
+    check(place, r"spec\.output\.s3\.endpoint: the certificate of s3://models/.* at https://.* is not trusted here")
 
 
 def test_oci(host: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,17 +11,10 @@ from urllib.parse import unquote, urlsplit
 from visionft_api.spec.dataset import HttpSource
 
 from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.servers.patience import PASSING, READING, PassingError, Sleep
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.local import LocalData, at
-from visionft_trainer.sources.transfer import (
-    PASSING,
-    InterruptedTransferError,
-    Sleep,
-    filling,
-    inside,
-    need_room,
-    persevere,
-)
+from visionft_trainer.sources.transfer import filling, inside, need_room, persevere
 from visionft_trainer.sources.unpack import is_archive, unpack
 from visionft_trainer.storage import digest
 
@@ -94,7 +87,7 @@ def download(url: str, file: Path, headers: Mapping[str, str], field: str, sleep
 
     file.unlink(missing_ok=True)
     file.touch()
-    with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_SECONDS) as client, filling(file.parent, field):
+    with httpx2.Client(follow_redirects=True, timeout=READING.timeout()) as client, filling(file.parent, field):
         state = _Download(client, url, file, dict(headers), field)
         persevere(state.attempt, lambda: file.stat().st_size, f"{field}.url: {url}", sleep)
 
@@ -106,7 +99,7 @@ class _Download:
         """The ETag of what was begun, so that no two versions are put together."""
 
     def attempt(self) -> None:
-        """Fetch what is missing. Raises `InterruptedTransferError`, `BadDatasetError` or `StorageFailedError`."""
+        """Fetch what is missing. Raises `PassingError`, `BadDatasetError` or `StorageFailedError`."""
         import httpx2
 
         begun = self._file.stat().st_size
@@ -120,7 +113,7 @@ class _Download:
                 goes_on = response.status_code == 206
                 if goes_on and _start(response) != begun:
                     self._version = None  # so that the whole file is asked for
-                    raise InterruptedTransferError("the server answered with another part than was asked for")
+                    raise PassingError("the server answered with another part than was asked for")
                 self._version = _strong_version(response)
                 length = int(response.headers.get("content-length") or 0)
                 need_room(self._file.parent, length, self._field)
@@ -128,7 +121,7 @@ class _Download:
                     for piece in response.iter_raw():  # as they come: what was read before a cut is kept
                         target.write(piece)
         except (httpx2.TransportError, httpx2.StreamError) as error:
-            raise InterruptedTransferError(str(error) or type(error).__name__) from error
+            raise PassingError(str(error) or type(error).__name__) from error
 
     def _check(self, response: httpx2.Response) -> None:
         status = response.status_code
@@ -138,7 +131,7 @@ class _Download:
             self._version = None
             self._file.write_bytes(b"")
         if status >= 500 or status in PASSING or status == 416:
-            raise InterruptedTransferError(f"the server answered {status}")
+            raise PassingError(f"the server answered {status}")
         what = f"{self._field}.url: {self._url}"
         if status in (401, 403):
             raise BadDatasetError(

@@ -12,14 +12,13 @@ from visionft_api.spec.dataset import HubSource
 
 from visionft_trainer.data.containers.files import ending_of
 from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.servers.patience import READING, Sleep
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.hub_errors import Asked, explained
 from visionft_trainer.sources.hub_files import NoSuchFilesError, choose, pictures_of
 from visionft_trainer.sources.local import LocalData
 from visionft_trainer.sources.revisions import Revisions
-from visionft_trainer.sources.transfer import Sleep, filling, in_parallel, inside, need_room, retried
-
-TIMEOUT_SECONDS = 60.0
+from visionft_trainer.sources.transfer import filling, in_parallel, inside, need_room, retried
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def fetch(
         refused=BadDatasetError,
         other_way="copy the data to a claim and use pvc",
     )
-    repository = retried(lambda: _look(source.repo, commit or source.revision, token, asked), sleep)
+    said = f"{field}.repo: {source.repo}"
+    repository = retried(lambda: _look(source.repo, commit or source.revision, token, asked), said, sleep)
     revisions.keep(field, repository.commit)
     try:
         files = choose(repository.sizes, repository.card, source.config, source.split)
@@ -74,7 +74,7 @@ def fetch(
         inside(top, name, field, BadDatasetError)
     need_room(top, sum(repository.sizes[name] for name in wanted), field)
     with filling(top, field):
-        retried(lambda: _download(source.repo, repository.commit, wanted, top, token, asked), sleep)
+        retried(lambda: _download(source.repo, repository.commit, wanted, top, token, asked), said, sleep)
     if not any(ending_of(name) for name in files):  # pictures alone
         return LocalData(top, top)
     return LocalData(top, top, [top / name for name in files])
@@ -84,7 +84,7 @@ def _look(name: str, revision: str | None, token: str | None, asked: Asked) -> _
     from huggingface_hub import HfApi
 
     with explained(asked):
-        info = HfApi(token=token).dataset_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
+        info = HfApi(token=token).dataset_info(name, revision=revision, files_metadata=True, timeout=READING.silence)
     sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
     card = dict(info.card_data.to_dict()) if info.card_data is not None else {}  # type: ignore[no-untyped-call]
     return _Repository(str(info.sha), sizes, card)

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from visionft_api.spec.dataset import S3Source
-from visionft_api.spec.output import S3Output
 
 from visionft_trainer.data.containers.files import KINDS, PICTURE_NAMERS, ending_of, set_of
-from visionft_trainer.errors import BadConfigError, BadDatasetError
+from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.servers.patience import READING, PassingError, Sleep
+from visionft_trainer.servers.s3 import Asked, meaning, open_store, place_of
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.local import LocalData, at
-from visionft_trainer.sources.transfer import (
-    PASSING,
-    InterruptedTransferError,
-    Sleep,
-    filling,
-    in_parallel,
-    inside,
-    need_room,
-    persevere,
-)
+from visionft_trainer.sources.transfer import filling, in_parallel, inside, need_room, persevere
 
-if TYPE_CHECKING:
-    from obstore.store import S3Store
-
-TIMEOUT = timedelta(seconds=60)  # of silence
-CONNECT_TIMEOUT = timedelta(seconds=10)
 PART_BYTES = 2**16  # written at once; what came before a cut is kept
-# What the library's errors hold of the server's answer.
-STATUS, CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
-OTHER_REGION = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraint")
-REDIRECT = "redirect without LOCATION"  # obstore's words for AWS's answer, of which it keeps neither code nor status
-UNKNOWN_KEYS = ("InvalidAccessKeyId", "XAdminUserNotFound", "ExpiredToken", "InvalidToken")
 
 
 @dataclass(frozen=True)
@@ -87,8 +67,8 @@ class _Bucket:
 
     def __init__(self, source: S3Source, settings: Settings, split: str, field: str, sleep: Sleep) -> None:
         self._name, self._field, self._sleep = source.bucket, field, sleep
-        self._where = f"s3://{source.bucket}" + (f" at {source.endpoint}" if source.endpoint else "")
-        self._store = open_store(source, settings, split, field, signed=source.secret_ref is not None)
+        self._where = place_of(source)
+        self._store = open_store(source, settings, split, field, READING, signed=source.secret_ref is not None)
 
     def chosen(self, prefix: str) -> tuple[str, Sequence[Item]]:
         """The objects that `prefix` names, and the beginning of their keys that is no part of their place here."""
@@ -143,7 +123,7 @@ class _Bucket:
             raise self._meaning(error) from None
         size = target.stat().st_size
         if size < item.size:
-            raise InterruptedTransferError(f"{size:,} of {item.size:,} bytes came")
+            raise PassingError(f"{size:,} of {item.size:,} bytes came")
         if size > item.size:
             raise BadDatasetError(f"{self._field}: {self._where}/{item.key} grew while it was read. Start again.")
 
@@ -175,66 +155,7 @@ class _Bucket:
             raise self._meaning(error) from None
 
     def _meaning(self, error: Exception) -> Exception:
-        """The error for the user, or `InterruptedTransferError` for one that another try may mend."""
-        code, status = answer_of(error)
-        if code == "NoSuchBucket":
-            return BadDatasetError(f"{self._field}.bucket: there is no bucket {self._where}. Check name and endpoint.")
-        if code in OTHER_REGION:
-            return BadDatasetError(
-                f"{self._field}.bucket: {self._where} lies in another region ({code}). Set AWS_REGION in "
-                "spec.podTemplate.env."
-            )
-        if status in (401, 403) or code in UNKNOWN_KEYS:
-            return BadDatasetError(
-                f"{self._field}: access to {self._where} is denied ({code or status}). Check AWS_ACCESS_KEY_ID and "
-                f"AWS_SECRET_ACCESS_KEY in the Secret of {self._field}.secretRef, and that they may list and read."
-            )
-        if 400 <= status < 500 and status not in PASSING:
-            return BadDatasetError(
-                f"{self._field}: {self._where} answers {code or status}. Check endpoint, bucket and prefix."
-            )
-        return InterruptedTransferError(short(str(error)))
-
-
-def answer_of(error: Exception) -> tuple[str, int]:
-    """The code and the HTTP status that a server has answered, as far as the library's error tells them."""
-    said = str(error)
-    if REDIRECT in said:
-        return OTHER_REGION[0], 301
-    code = found[1] if (found := CODE.search(said)) else ""
-    return code, int(found[1]) if (found := STATUS.search(said)) else 0
-
-
-def open_store(source: S3Source | S3Output, settings: Settings, split: str, field: str, *, signed: bool) -> S3Store:
-    """The bucket; nothing is asked of the server yet. Raises `BadConfigError` for half a pair of keys.
-
-    Without keys, requests are signed with what the environment has where they are to be `signed`, else not at all.
-    """
-    from obstore.store import S3Store
-
-    key, secret = settings.secret(split, "AWS_ACCESS_KEY_ID"), settings.secret(split, "AWS_SECRET_ACCESS_KEY")
-    if bool(key) != bool(secret):
-        raise BadConfigError(
-            f"{field}.secretRef: the Secret has only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; write both."
-        )
-    options: dict[str, Any] = {"virtual_hosted_style_request": source.endpoint is None}
-    if key and secret:
-        options |= {"access_key_id": key, "secret_access_key": secret}
-        token = settings.secret(split, "AWS_SESSION_TOKEN")
-        if token:
-            options["session_token"] = token
-    elif not signed:
-        options["skip_signature"] = True  # a public bucket
-    if source.endpoint is not None:
-        options["endpoint"] = source.endpoint
-    return S3Store(
-        source.bucket,
-        region=settings.region,
-        client_options={"allow_http": True, "read_timeout": TIMEOUT, "connect_timeout": CONNECT_TIMEOUT},
-        # Tries are counted here, where a download that goes on is told from one that does not.
-        retry_config={"max_retries": 0, "retry_timeout": timedelta(0)},
-        **options,
-    )
+        return meaning(error, Asked(self._field, self._where, "list and read", BadDatasetError))
 
 
 def _is_shard(name: str, common: str) -> bool:
@@ -249,8 +170,3 @@ def _names_pictures(key: str) -> bool:
 
 def _pictures(items: Sequence[Item]) -> Iterator[Item]:
     return (item for item in items if ending_of(item.key) is None)
-
-
-def short(said: str) -> str:
-    """The first line of what the library says, which goes on for a page."""
-    return said.splitlines()[0].removesuffix(":") if said else "no answer"

@@ -13,55 +13,50 @@ from typing import TypeVar
 
 from visionft_trainer.data.values import show
 from visionft_trainer.errors import RunError, StorageFailedError
+from visionft_trainer.servers import patience
+from visionft_trainer.servers.patience import READING, GaveUpError, PassingError, Sleep
 
-ATTEMPTS = 5  # in a row without a byte more than before
-FIRST_PAUSE_SECONDS = 0.5  # doubled after each attempt
-PASSING = {408, 425, 429}  # HTTP refusals that another try may not meet, as all of 5xx
 PIECE_BYTES = 2**20
 PARALLEL_FILES = 8
 QUEUED_FILES = 4 * PARALLEL_FILES  # names waiting for a thread
 SPARE_BYTES = 64 * 2**20  # left free on the disk for the run itself
 
 T = TypeVar("T")
-Sleep = Callable[[float], None]
-
-
-class InterruptedTransferError(Exception):
-    """A download that stopped on the way; another try goes on from there."""
 
 
 def persevere(attempt: Callable[[], None], done: Callable[[], int], what: str, sleep: Sleep = time.sleep) -> None:
-    """Repeat `attempt` while it is interrupted; give up after `ATTEMPTS` in which `done` (bytes) did not grow.
+    """Repeat `attempt` while it passes; `done` gives the bytes that are there.
 
     Raises:
         RunError: `what` could not be fetched, which another try of the run may mend.
     """
-    failures = 0
-    while True:
-        before = done()
-        try:
-            attempt()
-        except InterruptedTransferError as error:
-            failures = 1 if done() > before else failures + 1
-            if failures == ATTEMPTS:
-                raise RunError(
-                    f"{what} could not be fetched ({error}). Check that the server is up and can be reached from here."
-                ) from error
-            sleep(FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
-        else:
-            return
+    try:
+        patience.persevere(attempt, what, READING, sleep, done)
+    except GaveUpError as error:
+        raise RunError(
+            f"{what} could not be fetched ({error}). Check that the server is up and can be reached from here."
+        ) from error
 
 
-def retried(action: Callable[[], T], sleep: Sleep = time.sleep) -> T:
+def retried(action: Callable[[], T], what: str, sleep: Sleep = time.sleep) -> T:
     """The result of `action`, which is tried again while it raises `RunError` itself: what another try may mend."""
-    for attempt in range(1, ATTEMPTS):
+    passing: RunError | None = None
+
+    def attempt() -> T:
+        nonlocal passing
         try:
             return action()
         except RunError as error:
             if type(error) is not RunError:
                 raise
-            sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-    return action()
+            passing = error
+            raise PassingError(str(error)) from error
+
+    try:
+        return patience.persevere(attempt, what, READING, sleep, None)
+    except GaveUpError:
+        assert passing is not None
+        raise passing from None
 
 
 @contextmanager

@@ -12,25 +12,26 @@ from visionft_trainer.artifacts.publish.destination import Destination, Tick
 from visionft_trainer.artifacts.publish.hub import HubDestination
 from visionft_trainer.artifacts.publish.oci import OciDestination
 from visionft_trainer.artifacts.publish.s3 import S3Destination
+from visionft_trainer.servers.patience import ASKING, WRITING, Patience
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import Owner
 
 
-def destinations(output: OutputSpec, owner: Owner, settings: Settings) -> list[Destination]:
+def destinations(output: OutputSpec, owner: Owner, settings: Settings, patience: Patience) -> list[Destination]:
     """Those that are set. Raises `BadConfigError` for credentials that cannot be read."""
     found: list[Destination] = []
     if output.s3 is not None:
-        found.append(S3Destination(output.s3, owner, settings))
+        found.append(S3Destination(output.s3, owner, settings, patience=patience))
     if output.oci is not None:
-        found.append(OciDestination(output.oci, owner, settings))
+        found.append(OciDestination(output.oci, owner, settings, patience=patience))
     if output.hub is not None:
-        found.append(HubDestination(output.hub, owner, settings))
+        found.append(HubDestination(output.hub, owner, settings, patience=patience))
     return found
 
 
 def check(output: OutputSpec, owner: Owner, settings: Settings) -> None:
     """Ask each destination whether it can be written, before a training is paid for. Raises `StorageFailedError`."""
-    for destination in destinations(output, owner, settings):
+    for destination in destinations(output, owner, settings, ASKING):
         destination.check()
 
 
@@ -40,6 +41,6 @@ def publish(
     """Bring the artifacts everywhere; what is where now. Raises `StorageFailedError`."""
     return [
         published
-        for destination in destinations(output, owner, settings)
+        for destination in destinations(output, owner, settings, WRITING)
         for published in destination.put(artifacts, tick)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,16 +12,12 @@ from visionft_api.status import Artifact as Published
 from visionft_trainer.artifacts import provenance, sums
 from visionft_trainer.artifacts.artifact import Artifact
 from visionft_trainer.errors import StorageFailedError
-
-ATTEMPTS = 8  # in a row without anything gained: the pauses are two minutes, the tries come on top
-FIRST_PAUSE_SECONDS = 1.0  # doubled after each attempt
-LONGEST_PAUSE_SECONDS = 60.0
-PASSING = {408, 425, 429}  # HTTP refusals that another try may not meet, as all of 5xx
+from visionft_trainer.servers import patience as servers
+from visionft_trainer.servers.patience import Patience, Sleep
 
 T = TypeVar("T")
 Tick = Callable[[int, int], None]
 """Bytes that are there, of so many."""
-Sleep = Callable[[float], None]
 
 
 class Destination(Protocol):
@@ -35,31 +30,21 @@ class Destination(Protocol):
         """Bring them there, each whole or not at all. What is there already from an earlier try is not sent again."""
 
 
-class InterruptedUploadError(Exception):
-    """An upload that stopped on the way; another try may go on from there."""
-
-
 def persevere(
-    attempt: Callable[[], T], what: str, sleep: Sleep = time.sleep, gained: Callable[[], int] = lambda: 0
+    attempt: Callable[[], T],
+    what: str,
+    patience: Patience,
+    sleep: Sleep = time.sleep,
+    gained: Callable[[], int] | None = lambda: 0,
 ) -> T:
-    """The result of `attempt`, which is repeated while it is interrupted.
-
-    Gives up after `ATTEMPTS` in which `gained` (bytes) did not grow. Raises `StorageFailedError`.
-    """
-    failures = 0
-    while True:
-        before = gained()
-        try:
-            return attempt()
-        except InterruptedUploadError as error:
-            failures = 1 if gained() > before else failures + 1
-            if failures == ATTEMPTS:
-                raise StorageFailedError(
-                    f"{what} could not be written ({error}). Check that the server is up and can be reached from here. "
-                    "The next try sends what is missing; with spec.output.pvc it trains nothing again."
-                ) from error
-            pause = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-            sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - so that many pods do not come at once
+    """As `servers.patience.persevere`. Raises `StorageFailedError` where it gives up."""
+    try:
+        return servers.persevere(attempt, what, patience, sleep, gained)
+    except servers.GaveUpError as error:
+        raise StorageFailedError(
+            f"{what} could not be written ({error}). Check that the server is up and can be reached from here. "
+            "The next try sends what is missing; with spec.output.pvc it trains nothing again."
+        ) from error
 
 
 def in_order(folder: Path) -> list[tuple[str, str]]:

@@ -15,15 +15,9 @@ from visionft_api.status import Artifact as Published
 
 from visionft_trainer.artifacts import sums
 from visionft_trainer.artifacts.artifact import Artifact, Kind
-from visionft_trainer.artifacts.publish.destination import (
-    PASSING,
-    InterruptedUploadError,
-    Sleep,
-    Tick,
-    in_order,
-    persevere,
-)
+from visionft_trainer.artifacts.publish.destination import Tick, in_order, persevere
 from visionft_trainer.errors import StorageFailedError
+from visionft_trainer.servers.patience import PASSING, WRITING, PassingError, Patience, Sleep
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import RUN_PREFIX, Owner
 
@@ -43,8 +37,15 @@ T = TypeVar("T")
 class HubDestination:
     """The repository of `spec.output.hub`. The hub's address comes from HF_ENDPOINT."""
 
-    def __init__(self, output: HubOutput, owner: Owner, settings: Settings, sleep: Sleep = time.sleep) -> None:
-        self._output, self._owner, self._sleep = output, owner, sleep
+    def __init__(
+        self,
+        output: HubOutput,
+        owner: Owner,
+        settings: Settings,
+        sleep: Sleep = time.sleep,
+        patience: Patience = WRITING,
+    ) -> None:
+        self._output, self._owner, self._patience, self._sleep = output, owner, patience, sleep
         self._token = settings.secret(SECRETS, "HF_TOKEN")
 
     def check(self) -> None:
@@ -57,7 +58,7 @@ class HubDestination:
         self._prepare(api)
         alone = len(artifacts) == 1 and artifacts[0].kind != REPORT
         tops = {artifact.kind: "" if alone else f"{artifact.kind}/" for artifact in artifacts}
-        commit = self._asked(lambda: self._commit(api, artifacts, tops))
+        commit = self._asked(lambda: self._commit(api, artifacts, tops), gained=None)
         total = sum(artifact.size for artifact in artifacts)
         tick(total, total)
         return [
@@ -126,7 +127,7 @@ class HubDestination:
 
         return HfApi(token=self._token)
 
-    def _asked(self, attempt: Callable[[], T]) -> T:
+    def _asked(self, attempt: Callable[[], T], gained: Callable[[], int] | None = lambda: 0) -> T:
         """`attempt` with patience, and with the hub's refusals in words."""
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError
@@ -137,7 +138,7 @@ class HubDestination:
             except (HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
                 raise self._meaning(error) from error
 
-        return persevere(tried, f"{FIELD}: {self._output.repo}", self._sleep)
+        return persevere(tried, f"{FIELD}: {self._output.repo}", self._patience, self._sleep, gained)
 
     def _meaning(self, error: Exception) -> Exception:
         from huggingface_hub.errors import HfHubHTTPError
@@ -165,4 +166,4 @@ class HubDestination:
             )
         if 400 <= status < 500 and status not in PASSING and status != 412:  # 412: somebody else has just committed
             return StorageFailedError(f"{FIELD}: the commit to {repo} is refused ({told}).")
-        return InterruptedUploadError(told)
+        return PassingError(told)

@@ -20,9 +20,10 @@ from visionft_api.status import Artifact as Published
 from visionft_trainer.artifacts import provenance
 from visionft_trainer.artifacts.artifact import Artifact
 from visionft_trainer.artifacts.oci_layout import TITLE
-from visionft_trainer.artifacts.publish.destination import Sleep, Tick, in_order
+from visionft_trainer.artifacts.publish.destination import Tick, in_order
 from visionft_trainer.artifacts.publish.registry import PIECE_BYTES, Registry, credentials_of
 from visionft_trainer.errors import BadConfigError
+from visionft_trainer.servers.patience import WRITING, Patience, Sleep
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import RUN_PREFIX, Owner
 
@@ -45,9 +46,10 @@ class OciDestination:
         settings: Settings,
         sleep: Sleep = time.sleep,
         piece_bytes: int = PIECE_BYTES,
+        patience: Patience = WRITING,
     ) -> None:
         self._output, self._owner, self._settings = output, owner, settings
-        self._sleep, self._piece_bytes = sleep, piece_bytes
+        self._patience, self._sleep, self._piece_bytes = patience, sleep, piece_bytes
 
     def check(self) -> None:
         """Whether the repository may be written. Raises `BadConfigError` or `StorageFailedError`."""
@@ -86,7 +88,12 @@ class OciDestination:
         host = self._output.repository.partition("/")[0]
         config = self._settings.docker_config or (None if self._output.secret_ref else _of_user())
         return Registry(
-            self._output.repository, credentials_of(config, host, FIELD), FIELD, self._sleep, self._piece_bytes
+            self._output.repository,
+            credentials_of(config, host, FIELD),
+            FIELD,
+            self._sleep,
+            self._piece_bytes,
+            self._patience,
         )
 
 

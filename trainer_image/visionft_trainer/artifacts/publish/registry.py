@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from visionft_trainer.artifacts.publish.destination import PASSING, InterruptedUploadError, Sleep, persevere
+from visionft_trainer.artifacts.publish.destination import persevere
 from visionft_trainer.errors import BadConfigError, StorageFailedError
+from visionft_trainer.servers.patience import PASSING, WRITING, PassingError, Patience, Sleep
 from visionft_trainer.storage.plain_files import read_text
 
 if TYPE_CHECKING:
     import httpx2
 
-TIMEOUT_SECONDS = 60.0  # of silence
 PIECE_BYTES = 64 * 2**20  # sent at a time; what a registry has of a blob is asked for after a cut
 READ_BYTES = 2**20
 BEARER = re.compile(r'(\w+)="([^"]*)"')
@@ -85,15 +85,17 @@ class Registry:
         field: str,
         sleep: Sleep = time.sleep,
         piece_bytes: int = PIECE_BYTES,
+        patience: Patience = WRITING,
     ) -> None:
         import httpx2
 
         self.host, _, self.name = repository.partition("/")
         server = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         self._base = f"{'http' if is_loopback(server) else 'https'}://{server}/v2/{self.name}/"
-        self._credentials, self._field, self._sleep, self._piece = credentials, field, sleep, piece_bytes
+        self._credentials, self._field, self._piece = credentials, field, piece_bytes
+        self._patience, self._sleep = patience, sleep
         self._authorization: str | None = None
-        self._client = httpx2.Client(timeout=TIMEOUT_SECONDS)
+        self._client = httpx2.Client(timeout=patience.timeout())
 
     def __enter__(self) -> Registry:
         return self
@@ -113,7 +115,8 @@ class Registry:
     def push_blob(self, file: Path, digest: str, size: int) -> None:
         """Bring a file there, unless it is there. Raises `StorageFailedError`."""
         upload = _Upload(self, file, digest, size, self._piece)
-        persevere(upload.attempt, f"{self._field}: {file.name} to {self._where}", self._sleep, lambda: upload.sent)
+        what = f"{self._field}: {file.name} to {self._where}"
+        persevere(upload.attempt, what, self._patience, self._sleep, lambda: upload.sent)
 
     def push_bytes(self, content: bytes, digest: str) -> None:
         """Bring a small blob there."""
@@ -144,7 +147,7 @@ class Registry:
         return f"{self.host}/{self.name}"
 
     def _patiently(self, attempt: Any, what: str) -> None:
-        persevere(attempt, f"{self._field}: {what} of {self._where}", self._sleep)
+        persevere(attempt, f"{self._field}: {what} of {self._where}", self._patience, self._sleep)
 
     def begin(self) -> str:
         """The address of a new upload."""
@@ -165,7 +168,7 @@ class Registry:
         headers: dict[str, str] | None = None,
         content: bytes | Iterator[bytes] | None = None,
     ) -> httpx2.Response:
-        """One request, with the registry's rights. Raises `InterruptedUploadError` or `StorageFailedError`."""
+        """One request, with the registry's rights. Raises `PassingError` or `StorageFailedError`."""
         import httpx2
 
         own = urlsplit(url).netloc == urlsplit(self._base).netloc
@@ -176,7 +179,7 @@ class Registry:
             response = self._client.request(method, url, headers=sent, content=content)
             if response.status_code == 401 and own and self._authorize(response):
                 if not isinstance(content, bytes | None):
-                    raise InterruptedUploadError("the registry wants to know again who is writing")
+                    raise PassingError("the registry wants to know again who is writing")
                 sent["Authorization"] = str(self._authorization)
                 response = self._client.request(method, url, headers=sent, content=content)
         except (httpx2.TransportError, httpx2.StreamError) as error:
@@ -213,7 +216,7 @@ class Registry:
             answer = response.json()
             return f"Bearer {answer.get('token') or answer['access_token']}"
         except (ValueError, KeyError, AttributeError):
-            raise InterruptedUploadError(f"{realm} gave no token") from None
+            raise PassingError(f"{realm} gave no token") from None
 
     def _cut(self, error: Exception) -> Exception:
         said = str(error) or type(error).__name__
@@ -222,7 +225,7 @@ class Registry:
                 f"{self._field}.repository: the certificate of {self.host} is not trusted here ({said}). Mend it, or "
                 "use an image whose trust store has its authority."
             )
-        return InterruptedUploadError(said)
+        return PassingError(said)
 
     def _refusal(self, response: httpx2.Response) -> Exception:
         status = response.status_code
@@ -247,7 +250,7 @@ class Registry:
             return StorageFailedError(f"{self._field}: {self._where} refuses the upload ({said}).")
         if status < 400:
             return self._no_registry(f"{response.request.method} by {status}")
-        return InterruptedUploadError(said)
+        return PassingError(said)
 
     def _no_registry(self, what: str) -> StorageFailedError:
         return StorageFailedError(
@@ -266,7 +269,7 @@ class _Upload:
         """Bytes that the registry has."""
 
     def attempt(self) -> None:
-        """Send what is missing. Raises `InterruptedUploadError` or `StorageFailedError`."""
+        """Send what is missing. Raises `PassingError` or `StorageFailedError`."""
         registry = self._registry
         if registry.has_blob(self._digest):
             return
@@ -315,7 +318,7 @@ class _Upload:
     def _unless_forgotten(self, response: httpx2.Response) -> None:
         if response.status_code in FORGOTTEN:
             self._place, self.sent = None, 0
-            raise InterruptedUploadError(f"the registry gave the upload up: {response.status_code}{_words(response)}")
+            raise PassingError(f"the registry gave the upload up: {response.status_code}{_words(response)}")
 
 
 def _pieces(file: Path, start: int, end: int) -> Iterator[bytes]:

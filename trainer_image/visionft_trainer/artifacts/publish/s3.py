@@ -18,17 +18,11 @@ from visionft_api.status import Artifact as Published
 
 from visionft_trainer.artifacts import provenance
 from visionft_trainer.artifacts.artifact import Artifact, Kind
-from visionft_trainer.artifacts.publish.destination import (
-    PASSING,
-    InterruptedUploadError,
-    Sleep,
-    Tick,
-    in_order,
-    persevere,
-)
+from visionft_trainer.artifacts.publish.destination import Tick, in_order, persevere
 from visionft_trainer.errors import StorageFailedError
+from visionft_trainer.servers.patience import WRITING, Patience, Sleep
+from visionft_trainer.servers.s3 import Asked, meaning, open_store, place_of
 from visionft_trainer.settings import Settings
-from visionft_trainer.sources.s3 import OTHER_REGION, UNKNOWN_KEYS, answer_of, open_store, short
 from visionft_trainer.storage.folder import RUN_PREFIX, Owner
 
 FIELD = "spec.output.s3"
@@ -39,7 +33,7 @@ SHA256 = "sha256"  # the metadata of each object
 PART_BYTES = 16 * 2**20
 PARALLEL_PARTS = 4  # 64 MiB of memory at a time
 MAX_PARTS = 10_000  # of an object
-FULL = ("QuotaExceeded", "QuotaExceededException", "EntityTooLarge", "XMinioStorageFull", "InsufficientCapacity")
+RIGHTS = "list, read, write and delete below the prefix"
 
 T = TypeVar("T")
 
@@ -47,11 +41,18 @@ T = TypeVar("T")
 class S3Destination:
     """The bucket and prefix of `spec.output.s3`."""
 
-    def __init__(self, output: S3Output, owner: Owner, settings: Settings, sleep: Sleep = time.sleep) -> None:
-        self._owner, self._sleep = owner, sleep
-        self._bucket, self._endpoint = output.bucket, output.endpoint
+    def __init__(
+        self,
+        output: S3Output,
+        owner: Owner,
+        settings: Settings,
+        sleep: Sleep = time.sleep,
+        patience: Patience = WRITING,
+    ) -> None:
+        self._owner, self._patience, self._sleep = owner, patience, sleep
+        self._output = output
         self._top = "/".join(part for part in (output.prefix.strip("/"), f"{RUN_PREFIX}{owner.run}") if part)
-        self._store = open_store(output, settings, SECRETS, FIELD, signed=True)
+        self._store = open_store(output, settings, SECRETS, FIELD, patience, signed=True)
 
     def check(self) -> None:
         """Write, read and remove a small object, and look whose artifacts lie there. Raises `StorageFailedError`."""
@@ -61,7 +62,7 @@ class S3Destination:
         self._asked(lambda: obstore.put(self._store, key, b"visionft"), key)
         if self._asked(lambda: bytes(obstore.get(self._store, key).bytes()), key) != b"visionft":
             raise StorageFailedError(
-                f"{FIELD}.endpoint: {self._endpoint or 'the server'} does not give back what was written to "
+                f"{FIELD}.endpoint: {self._output.endpoint or 'the server'} does not give back what was written to "
                 f"{self._uri(key)}, so it is no S3 server, such as the web page of one. Mend the address and its port."
             )
         self._remove(key)
@@ -118,7 +119,7 @@ class S3Destination:
                 max_concurrency=PARALLEL_PARTS,
             )
 
-        self._asked(attempt, key)
+        self._asked(attempt, key, gained=None)
 
     def _digest(self, key: str) -> str | None:
         """The sha256 that an object was written with; None where there is none."""
@@ -170,50 +171,22 @@ class S3Destination:
                 "or remove that if it is not needed."
             )
 
-    def _asked(self, attempt: Callable[[], T], key: str) -> T:
+    def _asked(self, attempt: Callable[[], T], key: str, gained: Callable[[], int] | None = lambda: 0) -> T:
         """`attempt` with patience, and with the server's refusals in words."""
         from obstore.exceptions import BaseError
+
+        asked = Asked(FIELD, place_of(self._output, key), RIGHTS, StorageFailedError)
 
         def tried() -> T:
             try:
                 return attempt()
             except (BaseError, FileNotFoundError, PermissionError) as error:
-                raise self._meaning(error, key) from error
+                raise meaning(error, asked) from error
 
-        return persevere(tried, f"{FIELD}: {self._uri(key)}", self._sleep)
-
-    def _meaning(self, error: Exception, key: str) -> Exception:
-        code, status = answer_of(error)
-        said = f"the server says {' '.join(str(part) for part in (status or '', code) if part) or short(str(error))}"
-        where = self._uri(key) + (f" at {self._endpoint}" if self._endpoint else "")
-        if code == "NoSuchBucket":
-            return StorageFailedError(
-                f"{FIELD}.bucket: there is no bucket {self._bucket} ({said}). Make it, or mend the name or the "
-                "endpoint."
-            )
-        if code in OTHER_REGION:
-            return StorageFailedError(
-                f"{FIELD}.bucket: {self._bucket} lies in another region ({said}). Set AWS_REGION in "
-                "spec.podTemplate.env."
-            )
-        if status in (401, 403) or code in UNKNOWN_KEYS:
-            return StorageFailedError(
-                f"{FIELD}: {where} must not be written ({said}). Check the Secret of {FIELD}.secretRef, and that its "
-                "keys may list, read, write and delete below the prefix."
-            )
-        if code in FULL or status == 507:
-            return StorageFailedError(f"{FIELD}: {where} has no room ({said}). Raise the bucket's quota or free space.")
-        if "certificate" in str(error).lower():
-            return StorageFailedError(
-                f"{FIELD}.endpoint: the certificate of {self._endpoint or 'the server'} is not trusted here "
-                f"({short(str(error))}). Mend it, or use an image whose trust store has its authority."
-            )
-        if 400 <= status < 500 and status not in PASSING:
-            return StorageFailedError(f"{FIELD}: {where} is refused ({said}). Check endpoint, bucket and prefix.")
-        return InterruptedUploadError(said)
+        return persevere(tried, f"{FIELD}: {asked.where}", self._patience, self._sleep, gained)
 
     def _uri(self, key: str) -> str:
-        return f"s3://{self._bucket}/{key}"
+        return f"s3://{self._output.bucket}/{key}"
 
 
 def _owner_of(content: bytes) -> str | None:
