@@ -24,6 +24,7 @@ _HIGHEST = f"(g.startsWith('ciderD') ? {MOST_OF_CIDER}.0 : 1.0)"
 _HAS_METRIC = "self.metrics.exists(m, g.startsWith(m))"
 _LOWER = " || ".join(f"g.startsWith('{metric}')" for metric in sorted(LOWER_IS_BETTER))
 _RIGHT_WAY = f"(({_LOWER}) ? g.contains('<') : g.contains('>'))"
+_MEETABLE = f"(g.endsWith('baseline') || g.contains('=') || {_THRESHOLD} != (g.contains('<') ? 0.0 : {_HIGHEST}))"
 _WITHIN = f"(g.endsWith('baseline') || {_THRESHOLD} <= {_HIGHEST})"
 
 
@@ -42,6 +43,14 @@ def _wrong_way(spec: "EvaluationSpec") -> list[str]:
 def _too_high(spec: "EvaluationSpec") -> list[str]:
     return [
         text for text, gate in _gates(spec) if gate.threshold is not None and gate.threshold > highest_gate(gate.metric)
+    ]
+
+
+def _never_met(spec: "EvaluationSpec") -> list[str]:
+    return [
+        text
+        for text, gate in _gates(spec)
+        if gate.operator in ("<", ">") and gate.threshold == (0 if gate.operator == "<" else highest_gate(gate.metric))
     ]
 
 
@@ -165,6 +174,15 @@ class EvaluationSpec(ApiModel):
             at="gates",
             unless=_MALFORMED,
             values={"gate": Value(f"self.gates.filter(g, !{_WITHIN})[0]", lambda m: _too_high(m)[0])},
+        ),
+        Rule(
+            cel=f"self.gates.all(g, {_MEETABLE})",
+            holds=lambda m: not _never_met(m),
+            message='gate "{gate}" can never be met, because no figure lies beyond its threshold; use <= or >=, or '
+            "another threshold",
+            at="gates",
+            unless=_MALFORMED,
+            values={"gate": Value(f"self.gates.filter(g, !{_MEETABLE})[0]", lambda m: _never_met(m)[0])},
         ),
         Rule(
             cel="self.baseline || !self.gates.exists(g, g.endsWith('baseline'))",
