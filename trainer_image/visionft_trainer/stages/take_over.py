@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from visionft_api.hashing import work_hash
 from visionft_api.run_file import RunFile
 from visionft_api.spec import VisionFineTuneSpec
+from visionft_api.status import Stage
 
 from visionft_trainer.artifacts import verify
 from visionft_trainer.errors import writing_to
@@ -82,6 +83,7 @@ def _problems(earlier: RunFolder, spec: VisionFineTuneSpec) -> Iterator[str]:
 
 
 def _take(earlier: RunFolder, made: Result, place: RunFolder, progress: Progress, started: datetime) -> Result:
+    progress.enter(Stage.EXPORT)
     for source, target in (
         (earlier.adapter, place.adapter),
         (earlier.merged, place.merged),
