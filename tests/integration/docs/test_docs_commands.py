@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.command import visionft_trainer
 from visionft_trainer import cli
 
 ROOT = Path(__file__).parents[3]
@@ -76,20 +77,9 @@ def world_after_a_run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The same, with what the run of the first page leaves."""
     place = tmp_path_factory.mktemp("after") / "here"
     shutil.copytree(world, place, symlinks=True)
-    command = ["run", place / "examples" / "digits.yaml", "--pvc", f"digits={place / 'digits'}", "--quiet"]
-    subprocess.run([sys.executable, "-m", "visionft_trainer", *command], check=True, capture_output=True)
-    return place
-
-
-@pytest.fixture(scope="module")
-def ran(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same after a run."""
-    place = tmp_path_factory.mktemp("ran") / "here"
-    shutil.copytree(world, place, symlinks=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.setenv("OMP_NUM_THREADS", "1")
-        assert cli.main(["run", "examples/digits.yaml", "--pvc", "digits=./digits", "--quiet"]) == 0
+    pvc = f"digits={place / 'digits'}"
+    done = visionft_trainer("run", place / "examples" / "digits.yaml", "--pvc", pvc, "--quiet")
+    assert done.returncode == 0, done.stderr
     return place
 
 
@@ -102,7 +92,6 @@ def test_commands_of_a_page(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     place = tmp_path / "here"
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     world = request.getfixturevalue("world_after_a_run" if name in AFTER_A_RUN else "world")
     shutil.copytree(world, place, symlinks=True)
     monkeypatch.chdir(place)
