@@ -87,7 +87,7 @@ def persevere(
     while True:
         before = gained() if gained else 0
         try:
-            with _noticing(f"{what}: no answer yet, try {failures + 1} of {patience.attempts}", gained):
+            with noticing(f"{what}: no answer yet, try {failures + 1} of {patience.attempts}", gained):
                 return attempt()
         except PassingError as error:
             failures = 1 if gained and gained() > before else failures + 1
@@ -103,7 +103,7 @@ def persevere(
 
 
 @contextmanager
-def _noticing(message: str, gained: Callable[[], int] | None) -> Iterator[None]:
+def noticing(message: str, gained: Callable[[], int] | None = lambda: 0) -> Iterator[None]:
     """Say `message` where the block takes long and nothing was gained."""
     if gained is None:
         yield

@@ -12,6 +12,7 @@ from visionft_api.spec.dataset import HubSource
 
 from visionft_trainer.data.containers.files import ending_of
 from visionft_trainer.errors import BadDatasetError
+from visionft_trainer.servers.hub import wait_as
 from visionft_trainer.servers.patience import READING, Sleep
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.hub_errors import Asked, explained
@@ -60,8 +61,9 @@ def fetch(
         refused=BadDatasetError,
         other_way="copy the data to a claim and use pvc",
     )
+    wait_as(READING)
     said = f"{field}.repo: {source.repo}"
-    repository = retried(lambda: _look(source.repo, commit or source.revision, token, asked), said, sleep)
+    repository = retried(lambda: _look(source.repo, commit or source.revision, token, asked), said, sleep, lambda: 0)
     revisions.keep(field, repository.commit)
     try:
         files = choose(repository.sizes, repository.card, source.config, source.split)

@@ -11,6 +11,8 @@ from visionft_api.spec import ModelSpec
 from visionft_trainer.data.values import show
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import FAMILIES, Family, find_family
+from visionft_trainer.servers.hub import wait_as
+from visionft_trainer.servers.patience import READING, noticing
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources import model_code, places
 from visionft_trainer.sources.hub_errors import Asked, explained
@@ -118,8 +120,10 @@ def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> Pat
         refused=BadModelError,
         other_way="put the model on a claim and name it by spec.model.uri",
     )
+    wait_as(READING)
     with explained(asked):
-        place, missing = _missing(name, revision, patterns)
+        with noticing(f"{asked.field}: {name}: no answer from the hub yet"):
+            place, missing = _missing(name, revision, patterns)
         need_room(place, missing, asked.field)
         with filling(place, asked.field):
             return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))

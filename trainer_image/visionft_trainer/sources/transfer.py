@@ -38,7 +38,9 @@ def persevere(attempt: Callable[[], None], done: Callable[[], int], what: str, s
         ) from error
 
 
-def retried(action: Callable[[], T], what: str, sleep: Sleep = time.sleep) -> T:
+def retried(
+    action: Callable[[], T], what: str, sleep: Sleep = time.sleep, gained: Callable[[], int] | None = None
+) -> T:
     """The result of `action`, which is tried again while it raises `RunError` itself: what another try may mend."""
     passing: RunError | None = None
 
@@ -53,7 +55,7 @@ def retried(action: Callable[[], T], what: str, sleep: Sleep = time.sleep) -> T:
             raise PassingError(str(error)) from error
 
     try:
-        return patience.persevere(attempt, what, READING, sleep, None)
+        return patience.persevere(attempt, what, READING, sleep, gained)
     except GaveUpError:
         assert passing is not None
         raise passing from None

@@ -21,6 +21,8 @@ INTERRUPTED_SECONDS = 5.0  # and one that was interrupted, whose pod has little 
 CLOSING_PAUSE_SECONDS = 0.2  # between two tries then
 MAX_WAITING = 100_000  # points kept for a tracker that cannot be reached; then the oldest go
 
+NOTICE_SECONDS = 5.0  # of waiting at the end, after which the log says so
+
 log = logging.getLogger(__name__)
 
 
@@ -69,6 +71,10 @@ class Worker:
 
     def join(self) -> None:
         """Wait for what `end` has asked for, within bounds."""
+        self._thread.join(NOTICE_SECONDS)
+        left = self._deadline - time.monotonic()
+        if not self._closed and left > 0:
+            log.info("spec.tracking.%s: waiting %.0f s at most until it has everything", self._tracker.name, left)
         self._thread.join(self._deadline + 1 - time.monotonic())
         if not self._closed:
             log.warning(

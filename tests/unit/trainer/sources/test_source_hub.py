@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import constants
 from support.container_rows import png
 from support.faulty_server import Fault, FaultyServer
+from support.hub_endpoint import set_endpoint
 from support.hub_server import MAIN, OLD, HubRepository
 from visionft_api.spec.dataset import HubSource
 from visionft_trainer.data import containers
@@ -32,12 +33,6 @@ FILES = {
 @pytest.fixture
 def repository() -> HubRepository:
     return HubRepository("org/rows", dict(FILES))
-
-
-def set_endpoint(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """What HF_ENDPOINT does before the hub's library is first imported."""
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
 
 @pytest.fixture

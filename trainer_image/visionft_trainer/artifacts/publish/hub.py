@@ -17,6 +17,7 @@ from visionft_trainer.artifacts import sums
 from visionft_trainer.artifacts.artifact import Artifact, Kind
 from visionft_trainer.artifacts.publish.destination import Tick, in_order, persevere
 from visionft_trainer.errors import StorageFailedError
+from visionft_trainer.servers.hub import wait_as
 from visionft_trainer.servers.patience import PASSING, WRITING, PassingError, Patience, Sleep
 from visionft_trainer.settings import Settings
 from visionft_trainer.storage.folder import RUN_PREFIX, Owner
@@ -125,6 +126,7 @@ class HubDestination:
     def _api(self) -> HfApi:
         from huggingface_hub import HfApi
 
+        wait_as(self._patience)
         return HfApi(token=self._token)
 
     def _asked(self, attempt: Callable[[], T], gained: Callable[[], int] | None = lambda: 0) -> T:
