@@ -44,6 +44,7 @@ def vision(intact: float, shuffled: float, blank: float, spread: float = 0.01, r
     """How a model with these character error rates uses its pictures."""
     gain = min(shuffled, blank) - intact
     return VisionUse(
+        samples=300,
         intact={"cer": figure(intact)},
         shuffled={"cer": figure(shuffled)},
         blank={"cer": figure(blank)},

@@ -75,6 +75,7 @@ def judgement() -> Judgement:
             Alternative(name="3 examples", measured=measured(0.5120, 0.0900), delta_to_tuned=figures(-0.4833, 0.7600)),
         ],
         vision_baseline=VisionUse(
+            samples=64,
             intact=figures(0.63, 0.04),
             shuffled=figures(0.82, 0.0, 0.0),
             blank=figures(0.97, 0.0, 0.0),
@@ -82,6 +83,7 @@ def judgement() -> Judgement:
             effective_rank=23.41,
         ),
         vision_tuned=VisionUse(
+            samples=64,
             intact=figures(0.031, 0.84),
             shuffled=figures(0.88, 0.0, 0.0),
             blank=figures(0.91, 0.0, 0.0),

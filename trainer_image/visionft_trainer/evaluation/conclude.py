@@ -69,7 +69,7 @@ def sentence(judgement: Judgement) -> str:
     after = judgement.tuned.figures[name]
     if judgement.baseline is None:
         told = (
-            f"The tuned model's {spoken(metric)} is {_surely(after)} on "
+            f"The tuned model's {spoken(metric.title)} is {_surely(after)} on "
             f"{_rows(judgement)}; the base model was not measured"
         )
     else:
@@ -83,18 +83,17 @@ def before_training(judgement: Judgement) -> str:
         return ""
     name = judgement.metrics[0]
     figure = judgement.baseline.figures[name]
-    return f"The base model's {spoken(METRICS[name])} is {_surely(figure)} on {_rows(judgement)}."
+    return f"The base model's {spoken(METRICS[name].title)} is {_surely(figure)} on {_rows(judgement)}."
 
 
-def spoken(metric: Metric) -> str:
-    """The metric's title within a sentence: `character error rate`, `ANLS`."""
-    title = metric.title
+def spoken(title: str) -> str:
+    """A metric's title within a sentence: `character error rate`, `ANLS`."""
     return title[0].lower() + title[1:] if title[1].islower() else title
 
 
 def _change(judgement: Judgement, metric: Metric, before: Figure, after: Figure) -> str:
     delta = judgement.delta[metric.name]
-    figures = f"the {spoken(metric)} from {short_decimal(before.value)} to {short_decimal(after.value)}"
+    figures = f"the {spoken(metric.title)} from {short_decimal(before.value)} to {short_decimal(after.value)}"
     bounds = f"(95 % interval of the change: {_signed(delta.low)} to {_signed(delta.high)}) on {_rows(judgement)}"
     verb = "lowered" if delta.value < 0 else "raised"
     match judgement.conclusion:

@@ -159,9 +159,10 @@ def _weighed(metric: Metric, parts: Sequence[tuple[float, Floats]]) -> Figure:
 
 
 def _vision(blind: _Blind | None, answered: Round | None) -> VisionUse | None:
-    if blind is None or answered is None:
+    if blind is None or answered is None or answered.shuffled is None:
         return None
     return VisionUse(
+        samples=len(answered.shuffled.items),
         intact=_figures(blind.intact),
         shuffled=_figures(blind.shuffled),
         blank=_figures(blind.blank),

@@ -40,6 +40,7 @@ class Alternative(ApiModel):
 class VisionUse(ApiModel):
     """How one model does when its pictures are of no help, on the rows of `intact`."""
 
+    samples: int = Field(description="The rows: those with pictures, or `visionSamples` of them.")
     intact: Figures
     shuffled: Figures = Field(description="Each row with another row's pictures.")
     blank: Figures = Field(description="Each row with uniform grey pictures.")

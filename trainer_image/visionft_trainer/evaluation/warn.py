@@ -37,8 +37,8 @@ def _reliance(judgement: Judgement, change: Figures) -> Iterator[Warn]:
         yield Warn(
             reason="VisionReliance",
             message=f"Training made the model look less at its pictures: they were worth "
-            f"{before.reliance[name].value:.2f} of {spoken(metric)} before and {after.reliance[name].value:.2f} after "
-            f"({_of(name, after)}). Check that the answers need the picture.",
+            f"{before.reliance[name].value:.2f} of {spoken(metric.title)} before and {after.reliance[name].value:.2f} "
+            f"after ({_of(name, after)}). Check that the answers need the picture.",
         )
 
 
@@ -76,8 +76,8 @@ def _blind(metric: Metric, use: VisionUse) -> float:
 def _of(name: str, use: VisionUse) -> str:
     metric = METRICS[name]
     return (
-        f"{spoken(metric)} {use.intact[name].value:.2f} with them, {use.shuffled[name].value:.2f} with those of other "
-        f"rows, {use.blank[name].value:.2f} with grey ones"
+        f"{spoken(metric.title)} {use.intact[name].value:.2f} with them, {use.shuffled[name].value:.2f} with those of "
+        f"other rows, {use.blank[name].value:.2f} with grey ones"
     )
 
 
@@ -103,7 +103,7 @@ def _forgotten(judgement: Judgement) -> Iterator[Warn]:
         if delta.low > 0 if metric.lower_is_better else delta.high < 0:
             yield Warn(
                 reason="Forgetting",
-                message=f"On the general rows the tuned model does worse than the base model: {spoken(metric)} "
+                message=f"On the general rows the tuned model does worse than the base model: {spoken(metric.title)} "
                 f"{before.figures[name].value:.2f} before, {after.figures[name].value:.2f} after (95 % interval of the "
                 f"change: {delta.low:+.2f} to {delta.high:+.2f}). Train shorter, with a lower rank or learning rate, "
                 "or mix such rows in.",

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from visionft_api.shown import shorten
 
 from visionft_trainer.data.report.table import lines
+from visionft_trainer.evaluation.conclude import spoken
 from visionft_trainer.page import charts, cost, differences, figures
 from visionft_trainer.page.model import RunReport
 from visionft_trainer.page.view import (
@@ -100,6 +101,7 @@ def _environment() -> Environment:
         duration=figures.duration,
         moment=figures.moment,
         filesize=figures.size,
+        spoken=spoken,
     )
     environment.globals.update(
         compare=differences.compare,

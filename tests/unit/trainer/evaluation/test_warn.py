@@ -30,7 +30,7 @@ def test_a_model_that_gets_nothing_right_is_not_said_to_answer_from_the_question
     assert reasons(judgement(vision_tuned=vision(1.0, 1.0, 1.0))) == []
     assert reasons(judgement(vision_tuned=vision(2.5, 2.5, 3.0))) == []
     nothing = {"fieldF1": figure(0.0)}
-    use = VisionUse(intact=nothing, shuffled=nothing, blank=nothing, reliance=nothing)
+    use = VisionUse(samples=9, intact=nothing, shuffled=nothing, blank=nothing, reliance=nothing)
     found = judgement(metrics=["fieldF1"], vision_tuned=use)
     assert [warn.reason for warn in warnings(found, {})] == []
 

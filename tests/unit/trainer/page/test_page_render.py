@@ -10,6 +10,7 @@ from PIL import Image
 from support.markup import Element, read_html
 from support.run_reports import METRICS, data, hostile_report, judgement, measured, report, samples
 from visionft_api.status import Resolved, Stage
+from visionft_trainer.data.report.model import DataReport
 from visionft_trainer.evaluation.judgement import Figure, Judgement
 from visionft_trainer.page import pictures, stage
 from visionft_trainer.page.cost import of_run
@@ -102,6 +103,12 @@ def test_the_verdict_is_said_in_words(conclusion: Any, verdict: Any, title: str)
     assert page_of(judgement=judged).section("verdict").find("h2")[0].text.endswith(title)
 
 
+def test_how_many_rows_were_asked_without_the_right_picture_is_told_where_it_was_not_all() -> None:
+    assert "The same questions, those of 64 rows, asked with" in page_of().section("vision").text
+    judged = judgement().model_copy(update={"samples": 64})
+    assert "The same questions, asked with" in page_of(judgement=judged).section("vision").text
+
+
 def test_warnings_of_data_and_of_the_result_stand_together() -> None:
     warnings = page_of().section("warnings").find("strong")
     assert [warning.text for warning in warnings] == ["GeneralSetWorse", "RowsDropped"]
@@ -115,6 +122,16 @@ def test_dropped_rows_are_named_with_why() -> None:
         "too many tokens": ["12"],
     }
     assert "train.jsonl row 98: too many tokens: 2,113, the limit is 2,048" in section.text
+
+
+def test_an_answer_that_no_two_rows_share_is_not_called_common() -> None:
+    title = "What is in the data"
+    assert page_of().section("data").table(title)["Most common answer"] == ["'5831', 0%", "'5831', 2%"]
+    written = data().model_dump()
+    for split in ("train", "validation"):
+        written[split]["answers"]["top"][0]["rows"] = 1
+    once = DataReport.model_validate(written)
+    assert "Most common answer" not in page_of(data=once).section("data").table(title)
 
 
 def test_cost_is_told_by_stage_and_in_gpu_hours() -> None:
@@ -157,6 +174,7 @@ def test_samples_stand_in_order_with_pictures_and_both_answers() -> None:
     assert [card.find("h4")[0].text.split(" ")[2] for card in cards] == [str(s.row) for s in made.samples.chosen]
     assert all(len(card.find("img")) == len(s.pictures) for card, s in zip(cards, made.samples.chosen, strict=True))
     assert "better by 1.00" in cards[0].text
+    assert "By the character error rate of the row alone, " in section.text
     assert "worse by 0.53" in cards[-1].text
 
 

@@ -67,9 +67,14 @@ def lines(splits: list[SplitReport]) -> list[tuple[str, Cell]]:
         ("row, tokens", lambda split: _range(split.lengths.tokens)),
         ("answer, tokens", lambda split: _range(split.lengths.answer_tokens)),
         ("different answers", lambda s: f"{s.answers.distinct:,} (entropy {s.answers.entropy:.2f} bits)"),
-        ("most common answer", lambda s: f"{s.answers.top[0].answer!r}, {s.answers.top[0].share:.0%}"),
+        ("most common answer", _most_common),
     ]
     return [(title, cell) for title, cell in every if any(cell(split) != NOTHING for split in splits)]
+
+
+def _most_common(split: SplitReport) -> str:
+    first = split.answers.top[0]
+    return f"{first.answer!r}, {first.share:.0%}" if first.rows > 1 else NOTHING
 
 
 def _range(spread: Spread | None) -> str:
