@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from support.tiny_data import write_rows
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
-from visionft_trainer import cli, pipeline
-from visionft_trainer.errors import BadConfigError
+from visionft_api.exit_codes import ExitCode
+from visionft_trainer import cli, libraries, pipeline
+from visionft_trainer.artifacts import export_command
+from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.evaluation.command import Which, evaluate
 from visionft_trainer.evaluation.files import read_judgement
 from visionft_trainer.reporting.progress import Progress
@@ -164,6 +166,22 @@ def test_a_damaged_copy_is_told_before_anything_is_measured(
     (tmp_path / "merged" / "config.json").write_text(json.dumps({**config, "model_type": "gemma3"}))
     assert call("--model", tmp_path / "merged") == 12
     assert "merged is a Gemma 3 model, and spec.model" in capsys.readouterr().err
+
+
+def test_libraries_are_prepared_before_an_adapter_is_read(
+    finished: Path, call: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading it imports torch, which takes its threads from the environment as it is then."""
+    done: list[str] = []
+
+    def read(folder: Path, files: object) -> None:
+        done.append("read")
+        raise BadModelError("enough is seen")
+
+    monkeypatch.setattr(libraries, "prepare", lambda *_: done.append("prepared"))
+    monkeypatch.setattr(export_command, "check_base", read)
+    assert call("--model", finished / "run-1" / "adapter") == ExitCode.BAD_MODEL
+    assert done == ["prepared", "read"]
 
 
 def test_a_model_of_another_base_is_told_by_its_tokens(

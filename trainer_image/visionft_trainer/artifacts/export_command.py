@@ -218,9 +218,9 @@ def _make(
     begun = read_resolved(origin.run)
     files = model_source.locate(spec.model, settings, commit=begun.model_revision if begun else None)
     model_code.try_code(files, spec, settings)
+    libraries.prepare(spec.resources, settings.device)
     if adapter is not None:
         check_base(adapter, files)
-    libraries.prepare(spec.resources, settings.device)
     from visionft_trainer.artifacts import adapter as adapters
     from visionft_trainer.artifacts import leaving, lineage, merged, provenance
     from visionft_trainer.model import adapt, load
@@ -265,7 +265,10 @@ def _make(
 
 
 def check_base(adapter: Path, files: ModelFiles) -> None:
-    """Raises `BadModelError` for an adapter of another base model, or one that cannot be read."""
+    """Raises `BadModelError` for an adapter of another base model, or one that cannot be read.
+
+    It imports torch, so `libraries.prepare` comes before it.
+    """
     from peft import PeftConfig
     from safetensors import SafetensorError, safe_open
 

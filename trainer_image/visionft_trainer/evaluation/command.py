@@ -94,13 +94,13 @@ def _measure(
     general_split = general.read(spec, settings, scratch, progress.tick)
     files = model_source.locate(spec.model, settings, commit=weights.commit if weights else None)
     model_code.try_code(files, spec, settings)
+    libraries.prepare(spec.resources, settings.device)
     if weights is not None and weights.kind == "adapter":
         export_command.check_base(weights.folder, files)
     if weights is not None and weights.kind == "merged":
         _check_family(weights, spec, files)
 
     progress.enter(Stage.PREPROCESS)
-    libraries.prepare(spec.resources, settings.device)
     from visionft_trainer.evaluation import suite
     from visionft_trainer.model import load
     from visionft_trainer.prepare.preprocess import preprocess
