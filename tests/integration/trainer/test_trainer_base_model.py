@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -46,8 +46,20 @@ def drop_tensors(folder: Path) -> None:
 
 
 def wrong_shapes(folder: Path) -> None:
+    edit(folder, lambda config: config["text_config"].update(intermediate_size=96))
+
+
+def wrong_heads(folder: Path) -> None:
+    edit(folder, lambda config: config["text_config"].update(num_key_value_heads=1))
+
+
+def wrong_tower(folder: Path) -> None:
+    edit(folder, lambda config: config["vision_config"].update(embed_dim=64))
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     config = json.loads((folder / "config.json").read_text())
-    config["text_config"]["intermediate_size"] = 96
+    change(config)
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -69,7 +81,12 @@ def drop_template(folder: Path) -> None:
         (cut_weights, "the weights cannot be loaded"),
         (garble_weights, "the weights cannot be loaded"),
         (drop_tensors, "the weights lack"),
-        (wrong_shapes, "the weights cannot be loaded"),
+        (wrong_shapes, "the weights' model.layers.0.mlp.up_proj.weight is (128, 64), and by config.json (96, 64)"),
+        (
+            wrong_heads,
+            "the weights cannot be loaded (model.language_model.layers.0.self_attn.k_proj.bias is (32,), ",
+        ),
+        (wrong_tower, "the weights cannot be loaded (model.visual."),
         (garble_processor, "the processor cannot be loaded"),
         (garble_tokenizer, "the processor cannot be loaded"),
         (drop_template, "there is no chat template"),
@@ -85,6 +102,50 @@ def test_broken_model_is_refused(
         load_all(tmp_path, settings, model={"quantization": quantization})
     assert f"pvc://models/tiny: {complaint}" in str(error.value)
     assert "Copy" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda config: config.pop("text_config"), "config.json has no text_config, so that the size"),
+        (lambda config: config.pop("vision_config"), "config.json has no vision_config, so that the vision tower"),
+        (
+            lambda config: config["text_config"].clear(),
+            "config.json lacks text_config.vocab_size, which by default is 152",
+        ),
+        (
+            lambda config: config["text_config"].pop("hidden_size"),
+            "the weights' model.embed_tokens.weight is (263, 64), and by config.json (263, 8192): config.json lacks "
+            "text_config.hidden_size, which by default is 8192",
+        ),
+        (
+            lambda config: [config["text_config"].pop(key) for key in ("num_hidden_layers", "layer_types")],
+            "the weights have 2 layers, and config.json lacks text_config.num_hidden_layers, which by default is 80",
+        ),
+        (
+            lambda config: config["text_config"].update(num_hidden_layers=1, layer_types=None),
+            "its num_hidden_layers is 1",
+        ),
+        (lambda config: config["text_config"].update(hidden_size="wide"), "'hidden_size' expected int"),
+    ],
+)
+def test_a_model_of_another_size_is_refused_before_it_is_built(
+    model_copy: tuple[Path, Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[dict[str, Any]], Any],
+    complaint: str,
+) -> None:
+    folder, settings = model_copy
+    edit(folder, change)
+    spec = tiny_spec(tmp_path)
+    files = source.locate(spec.model, settings)
+    monkeypatch.setattr(type(files.family), "model_class", lambda self: pytest.fail("it was built"))
+    with pytest.raises(BadModelError) as error:
+        load.load_model(files, spec, torch.device("cpu"))
+    assert str(error.value).startswith("pvc://models/tiny: ")
+    assert complaint in str(error.value)
+    assert str(error.value).endswith("Copy config.json and the weights of the same model again.")
 
 
 def test_gpu_that_is_not_there_is_told(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,10 @@ def test_a_damaged_copy_is_told_before_anything_is_measured(
     (tmp_path / "merged" / "config.json").write_text(json.dumps({**config, "model_type": "gemma3"}))
     assert call("--model", tmp_path / "merged") == 12
     assert "merged is a Gemma 3 model, and spec.model" in capsys.readouterr().err
+    del config["text_config"]
+    (tmp_path / "merged" / "config.json").write_text(json.dumps(config))
+    assert call("--model", tmp_path / "merged") == 12
+    assert "merged: config.json has no text_config, so that the size of the language" in capsys.readouterr().err
 
 
 def test_libraries_are_prepared_before_an_adapter_is_read(

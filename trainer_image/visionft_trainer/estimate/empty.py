@@ -13,7 +13,7 @@ from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_trainer.errors import BadModelError
 from visionft_trainer.families import Family
-from visionft_trainer.model import adapt, load
+from visionft_trainer.model import adapt, fits, load
 from visionft_trainer.sources.model_files import ModelFiles
 
 
@@ -33,8 +33,10 @@ def empty_model(files: ModelFiles, spec: VisionFineTuneSpec, dtype: torch.dtype)
 
 
 def _model_of(files: ModelFiles, dtype: torch.dtype) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
+    fits.check(files)
     try:
         config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=files.runs_code)
         model_class = files.family.model_class()
@@ -42,7 +44,7 @@ def _model_of(files: ModelFiles, dtype: torch.dtype) -> Any:
             if hasattr(model_class, "from_config"):
                 return model_class.from_config(config, dtype=dtype, trust_remote_code=files.runs_code)
             return model_class._from_config(config, dtype=dtype)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
         raise BadModelError(
             f"{files.identity}: config.json does not describe a model that transformers can build ({error}). Copy it "
             "again from where the model came from."

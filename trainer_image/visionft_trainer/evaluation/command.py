@@ -102,13 +102,14 @@ def _measure(
 
     progress.enter(Stage.PREPROCESS)
     from visionft_trainer.evaluation import suite
-    from visionft_trainer.model import load
+    from visionft_trainer.model import fits, load
     from visionft_trainer.prepare.preprocess import preprocess
 
     device = load.choose_device(spec, settings)
     processor = load.load_processor(files, spec)
     if weights is not None and weights.kind == "merged":
         _check_tokens(weights, files, processor)
+        fits.check(_whole(weights, files))
 
     def prepared(split: Split, dataset: Any = spec.dataset) -> Prepared:
         return preprocess(split, dataset, processor, files.family, scratch, progress.tick)
@@ -198,6 +199,11 @@ def _check_tokens(weights: Weights, files: ModelFiles, processor: Any) -> None:
         )
 
 
+def _whole(weights: Weights, files: ModelFiles) -> ModelFiles:
+    """A whole model of the base model's family."""
+    return ModelFiles(weights.folder, files.family, weights.name, None)
+
+
 def _trained(
     model: Any,
     weights: Weights,
@@ -217,7 +223,7 @@ def _trained(
         del model
         gc.collect()
         plain = spec.model_copy(update={"model": spec.model.model_copy(update={"quantization": "none"})})
-        return load.load_model(ModelFiles(weights.folder, files.family, weights.name, None), plain, device)
+        return load.load_model(_whole(weights, files), plain, device)
     if weights.kind == "adapter":
         from peft import PeftModel
 

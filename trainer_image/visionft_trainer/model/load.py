@@ -12,6 +12,7 @@ from visionft_api.spec import VisionFineTuneSpec
 
 from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.families import Family
+from visionft_trainer.model import fits
 from visionft_trainer.settings import Settings
 from visionft_trainer.sources.model import CONFIG_FILE
 from visionft_trainer.sources.model_files import ModelFiles
@@ -50,13 +51,14 @@ def dtype_of(capability: tuple[int, int] | None) -> torch.dtype:
 
 def load_processor(files: ModelFiles, spec: VisionFineTuneSpec) -> Any:
     """Image processor, tokenizer and chat template. Raises `BadModelError`."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoProcessor
 
     try:
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             files.folder, local_files_only=True, trust_remote_code=files.runs_code
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise BadModelError(f"{files.identity}: the processor cannot be loaded ({_first_line(error)}). "
                        "Copy its files again from where the model came from.") from error  # fmt: skip
     tokenizer = getattr(processor, "tokenizer", None)
@@ -92,6 +94,7 @@ def load_model(
 
     dtype = choose_dtype(device)
     try:
+        fits.check(files)
         with _quantised_by(device) if spec.model.quantization == "nf4" else nullcontext():
             loaded: Any = files.family.model_class().from_pretrained(
                 files.folder,
@@ -102,6 +105,7 @@ def load_model(
                 trust_remote_code=files.runs_code,
                 use_safetensors=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are told below, by name
             )
     except (torch.OutOfMemoryError, MemoryError):
         raise
@@ -111,6 +115,8 @@ def load_model(
             "model came from and compare their digests."
         ) from error
     model, loading = loaded
+    for name, found, wanted in sorted(loading["mismatched_keys"]):
+        raise _misshapen(files, name, tuple(found), tuple(wanted))
     missing = sorted(loading["missing_keys"])
     if missing:
         raise BadModelError(
@@ -185,10 +191,14 @@ def _check_shapes(model: nn.Module, files: ModelFiles) -> None:
             found = tuple(weight.quant_state.shape if isinstance(module, Linear4bit) else weight.shape)
             wanted = (module.out_features, module.in_features)
             if found != wanted:
-                raise BadModelError(
-                    f"{files.identity}: the weights cannot be loaded ({name}.weight is {found}, "
-                    f"{CONFIG_FILE} says {wanted}). Copy weights and configuration of the same model."
-                )
+                raise _misshapen(files, f"{name}.weight", found, wanted)
+
+
+def _misshapen(files: ModelFiles, name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> BadModelError:
+    return BadModelError(
+        f"{files.identity}: the weights cannot be loaded ({name} is {found}, {CONFIG_FILE} says {wanted}). Copy "
+        "weights and configuration of the same model."
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -80,7 +80,7 @@ def check_folder(folder: Path, what: str, spec: ModelSpec, *, weights: bool = Tr
 
 
 def _family(folder: Path, what: str, spec: ModelSpec) -> Family:
-    config = _read_config(folder, what)
+    config = read_config(folder, what)
     family = find_family(config)
     if family is None:
         supported = ", ".join(f"{family.name} ({', '.join(sorted(family.model_types))})" for family in FAMILIES)
@@ -92,7 +92,8 @@ def _family(folder: Path, what: str, spec: ModelSpec) -> Family:
     return family
 
 
-def _read_config(folder: Path, what: str) -> dict[str, Any]:
+def read_config(folder: Path, what: str) -> dict[str, Any]:
+    """config.json of the model in `folder`. Raises `BadModelError` that starts with `what`."""
     try:
         config = json.loads(read_text(folder / CONFIG_FILE))
     except FileNotFoundError:
