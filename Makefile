@@ -9,7 +9,7 @@ export PYTHONPATH := tests
 # Processes that `make test` runs its tests in; 0 for all in one.
 PROCESSES ?= 2
 # Handed out in this order: what takes long first, the files of seconds last, so that both processes end together.
-FOLDERS := tests/e2e tests/integration tests/hostile tests/golden tests/unit
+FOLDERS := tests/integration tests/e2e tests/hostile tests/golden tests/unit
 
 .PHONY: help setup sandbox-build sandbox demo test test-unit test-integration test-e2e lint format crds locks clean
 

@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 # processes wait for each other by spinning: the families' tests then take three times the processor's time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# With several processes (`make test`) a process takes whole files, or all tests that share something dear. Whatever
-# starts a cluster is one such group: clusters would wait for each other's processors.
+# With several processes (`make test`) a process takes whole files, or all tests that share something dear: a cluster,
+# or the families' models.
 GROUPS = {
     "cluster": (
         "tests/integration/api/",
         "tests/integration/ingest/",
         "tests/integration/operator/",
         "tests/integration/sandbox/",
-        "tests/e2e/",
     ),
     "families": ("tests/integration/families/",),
 }

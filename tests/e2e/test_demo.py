@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import patience
 
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 1300
@@ -65,7 +66,7 @@ def test_demo_that_is_interrupted_leaves_nothing_behind(home: Path) -> None:
             break
     assert len(list(_processes(str(home)))) > 3, "its cluster is known by its folder"
     demo.send_signal(signal.SIGINT)
-    said, _ = demo.communicate(timeout=60)
+    said, _ = demo.communicate(timeout=patience.SECONDS)
     assert demo.returncode == 130, said
     assert not _left(home)
 

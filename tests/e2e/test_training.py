@@ -45,12 +45,12 @@ def step(team: Team) -> int:
     return found
 
 
-def until_step(team: Team, wanted: int, seconds: float = 120) -> None:
+def until_step(team: Team, wanted: int) -> None:
     def reached(status: dict[str, Any]) -> bool:
         assert condition(status, "Succeeded").get("status") != "False", status
         return bool(status.get("progress", {}).get("step", 0) >= wanted)
 
-    eventually(lambda: team.status(NAME), reached, seconds, f"step {wanted}")
+    eventually(lambda: team.status(NAME), reached, f"step {wanted}")
 
 
 def test_training_survives_operator_api_server_and_eviction(
@@ -68,7 +68,7 @@ def test_training_survives_operator_api_server_and_eviction(
     assert [pod["metadata"]["uid"] for pod in lab.pods(NAME)] == [first["metadata"]["uid"]], "the same pod all along"
 
     e2e_cluster.node.evict(lab.namespace, first["metadata"]["name"])
-    lab.wait(NAME, "Succeeded", "True", "Completed", seconds=200)
+    lab.wait(NAME, "Succeeded", "True", "Completed")
     pods = lab.pods(NAME)
     assert len(pods) == 2, "the evicted pod was replaced once"
     (job,) = lab.jobs(NAME)
@@ -96,7 +96,7 @@ def test_a_bad_row_ends_the_run_at_once(lab: Team, e2e_cluster: Cluster) -> None
     rows = e2e_cluster.pvc_dir(lab.namespace, "data") / "train.jsonl"
     _break_row(rows, 3)
     apply(lab, resource())
-    said = lab.wait(NAME, "Succeeded", "False", "BadDataset", seconds=60)
+    said = lab.wait(NAME, "Succeeded", "False", "BadDataset")
     assert "train.jsonl" in said["message"], said
     assert "row 3" in said["message"] or "line 3" in said["message"], said
     assert lab.status(NAME)["lastFailure"]["exitCode"] == 11

@@ -30,7 +30,7 @@ from sandbox.programs import Layout
 from sandbox.storage import Provisioner, claim_folder, storage_class
 
 NODE_NAME = "sandbox-node"
-READY_SECONDS = 120
+READY_SECONDS = 300  # of a machine that has much else to do
 POLL_SECONDS = 0.05
 TOKEN_LIFE_SECONDS = 24 * 3600
 

@@ -14,10 +14,11 @@ def free_ports(count: int) -> list[int]:
     """Free ports of LISTENING_PORTS, for servers that come back on the port they had.
 
     While such a server is down, an outgoing connection could take a port of the kernel's own range, and a client that
-    knocks there could even be connected to itself.
+    knocks there could even be connected to itself. Not drawn from the common `random`: trainings seed it, and
+    tests in two processes would draw the same ports.
     """
     free = []
-    for port in random.sample(LISTENING_PORTS, k=len(LISTENING_PORTS)):
+    for port in random.SystemRandom().sample(LISTENING_PORTS, k=len(LISTENING_PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):  # in use
             probe.bind(("127.0.0.1", port))
             free.append(port)

@@ -13,8 +13,9 @@ from sandbox.build import BuildError, find_go
 from sandbox.ports import listens
 from sandbox.processes import Child
 
+from support import patience
+
 CACHE = Path(__file__).parents[2] / ".cache"
-START_SECONDS = 20
 
 
 def ensure_built(sources: Path) -> Path:
@@ -41,7 +42,7 @@ def ensure_built(sources: Path) -> Path:
 
 def await_port(child: Child, port: int, what: str) -> None:
     """Wait until `child` listens. Raises `RuntimeError` with its last words when it does not."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + patience.SECONDS
     while not listens(port):
         if not child.running or time.monotonic() > deadline:
             raise RuntimeError(f"{what} did not start:\n{child.last_words()}")

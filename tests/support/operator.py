@@ -24,13 +24,13 @@ from sandbox import leash
 from sandbox.cluster import Cluster
 from sandbox.ports import free_ports
 
+from support import patience
 from support.crd import install_crd
 
 REPOSITORY = Path(__file__).parents[2]
 RIGHTS = [REPOSITORY / "operator" / "deploy" / name for name in ("namespace.yaml", "service-account.yaml", "rbac.yaml")]
 NAMESPACE = "visionft-system"
 ACCOUNT = "visionft-operator"
-START_SECONDS = 60
 STOP_SECONDS = 15
 
 
@@ -83,12 +83,12 @@ class OperatorProcess:
 
     def wait_ready(self) -> None:
         """Return once /readyz says so. Raises OperatorError."""
-        end = time.monotonic() + START_SECONDS
+        end = time.monotonic() + patience.SECONDS
         while self.probe("readyz")[0] != 200:
             if self._process is None or self._process.poll() is not None:
                 raise OperatorError(f"the operator ended while starting:\n{self.last_words()}")
             if time.monotonic() > end:
-                raise OperatorError(f"the operator was not ready after {START_SECONDS} s:\n{self.last_words()}")
+                raise OperatorError(f"the operator was not ready after {patience.SECONDS} s:\n{self.last_words()}")
             time.sleep(0.1)
 
     def kill9(self) -> None:

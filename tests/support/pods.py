@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from sandbox.node.api import Api
 
+from support import patience
+
 JsonObject = dict[str, Any]
 
 POLL_SECONDS = 0.1
@@ -25,11 +27,11 @@ def pod_spec(*containers: JsonObject, **spec: Any) -> JsonObject:
 T = TypeVar("T")
 
 
-async def eventually(get: Callable[[], Awaitable[T]], holds: Callable[[T], Any], seconds: float = 20) -> T:
+async def eventually(get: Callable[[], Awaitable[T]], holds: Callable[[T], Any]) -> T:
     """Get again and again until it is as wanted, and return it; what it was instead is in the error."""
-    end = asyncio.get_running_loop().time() + seconds
+    end = asyncio.get_running_loop().time() + patience.SECONDS
     while not holds(found := await get()):
-        assert asyncio.get_running_loop().time() < end, f"after {seconds} s it was still {found}"
+        assert asyncio.get_running_loop().time() < end, f"after {patience.SECONDS} s it was still {found}"
         await asyncio.sleep(POLL_SECONDS)
     return found
 
@@ -68,18 +70,18 @@ class PodClient:
         found = await self.api.get(self.path("events"), {"fieldSelector": f"involvedObject.name={name}"})
         return [(event["reason"], event["message"]) for event in found["items"]]
 
-    async def until(self, name: str, holds: Callable[[JsonObject], Any], seconds: float = 20) -> JsonObject:
+    async def until(self, name: str, holds: Callable[[JsonObject], Any]) -> JsonObject:
         """Wait for a pod to be as wanted and return it; what it was instead is in the error."""
-        return await eventually(lambda: self.get(name), holds, seconds)
+        return await eventually(lambda: self.get(name), holds)
 
-    async def until_phase(self, name: str, phase: str, seconds: float = 20) -> JsonObject:
-        return await self.until(name, lambda pod: pod["status"]["phase"] == phase, seconds)
+    async def until_phase(self, name: str, phase: str) -> JsonObject:
+        return await self.until(name, lambda pod: pod["status"]["phase"] == phase)
 
-    async def until_gone(self, name: str, seconds: float = 20) -> None:
+    async def until_gone(self, name: str) -> None:
         async def found() -> list[JsonObject]:
             return [pod for pod in await self.pods() if pod["metadata"]["name"] == name]
 
-        await eventually(found, lambda pods: not pods, seconds)
+        await eventually(found, lambda pods: not pods)
 
     def path(self, resource: str, name: str = "", group: str = "") -> str:
         root = f"/apis/{group}" if group else "/api/v1"

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from kubernetes import client
 from sandbox.cluster import Cluster
 
+from support import patience
+
 SCRIPTED_IMAGE = "test/scripted-trainer"
 GROUP, VERSION, PLURAL = "visionft.dev", "v1alpha1", "visionfinetunes"
 POLL_SECONDS = 0.1
@@ -27,15 +29,12 @@ def add_scripted_image(cluster: Cluster) -> None:
     cluster.node.add_image(SCRIPTED_IMAGE, argv_prefix=[sys.executable, "-I", str(script)])
 
 
-PATIENCE_SECONDS = 120.0  # a wait ends when it holds; on a busy machine that may take a while
-
-
-def eventually(get: Callable[[], T], holds: Callable[[T], Any], seconds: float = PATIENCE_SECONDS, what: str = "") -> T:
+def eventually(get: Callable[[], T], holds: Callable[[T], Any], what: str = "it") -> T:
     """Get again and again until it is as wanted, and return it; what it was instead is in the error."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patience.SECONDS
     while not holds(found := get()):
         if time.monotonic() > end:
-            raise AssertionError(f"after {seconds} s {what or 'it'} was still:\n{_shown(found)}")
+            raise AssertionError(f"after {patience.SECONDS} s {what} was still:\n{_shown(found)}")
         time.sleep(POLL_SECONDS)
     return found
 
@@ -115,16 +114,14 @@ class Team:
         status: JsonObject = self.get(name).get("status", {})
         return status
 
-    def wait(
-        self, name: str, kind: str, status: str, reason: str = "", seconds: float = PATIENCE_SECONDS
-    ) -> JsonObject:
+    def wait(self, name: str, kind: str, status: str, reason: str = "") -> JsonObject:
         """Wait for a condition of a resource; return it."""
 
         def stands(found: JsonObject) -> bool:
             now = condition(found, kind)
             return bool(now) and now["status"] == status and reason in ("", now["reason"])
 
-        found = eventually(lambda: self.status(name), stands, seconds, f"{name} ({kind}={status} {reason})")
+        found = eventually(lambda: self.status(name), stands, f"{name} ({kind}={status} {reason})")
         return condition(found, kind)
 
     def pods(self, name: str) -> list[JsonObject]:
@@ -144,7 +141,7 @@ class Team:
         maps = self._core.list_namespaced_config_map(self.namespace, label_selector=f"visionft.dev/name={name}").items
         return [config_map.metadata.name for config_map in maps]
 
-    def wait_running(self, name: str, seconds: float = PATIENCE_SECONDS) -> JsonObject:
+    def wait_running(self, name: str) -> JsonObject:
         """Wait until a pod of the resource trains and has said so; return the pod.
 
         Before its first report a trainer may not be ready to be told to stop.
@@ -154,7 +151,7 @@ class Team:
             now = condition(found, "Running")
             return now.get("status") == "True" and ", stage " in now["message"]
 
-        said = condition(eventually(lambda: self.status(name), reports, seconds, f"{name} (reports)"), "Running")
+        said = condition(eventually(lambda: self.status(name), reports, f"{name} (reports)"), "Running")
         return next(pod for pod in self.pods(name) if f"Pod {pod['metadata']['name']} " in said["message"])
 
     def delete_job(self, job: str) -> None:

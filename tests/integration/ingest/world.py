@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from kubernetes import client
 from sandbox.cluster import Cluster
+from support import patience
 from visionft_operator.names import child_labels, child_name
 
 AUDIENCE = "visionft-reports"
-WAIT_SECONDS = 60
 
 
 @dataclass
@@ -63,7 +63,7 @@ class World:
         body = {"metadata": {"name": child_name(name, run), "labels": labels}, "spec": {"template": template}}
         self.batch.create_namespaced_job(namespace, body)
         selector = f"job-name={child_name(name, run)}"
-        end = time.monotonic() + WAIT_SECONDS
+        end = time.monotonic() + patience.SECONDS
         while True:
             for pod in self._pods(namespace, selector):
                 return str(pod.metadata.name)
@@ -79,7 +79,7 @@ class World:
     def delete_pod(self, namespace: str, name: str) -> None:
         """Delete a pod and wait until it is gone."""
         self.core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
-        end = time.monotonic() + WAIT_SECONDS
+        end = time.monotonic() + patience.SECONDS
         while any(pod.metadata.name == name for pod in self._pods(namespace)):
             assert time.monotonic() < end, f"pod {namespace}/{name} is still there"
             time.sleep(0.1)

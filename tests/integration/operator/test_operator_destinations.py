@@ -56,7 +56,7 @@ def test_mounted_secrets_that_are_missing_are_named_and_waited_for(team: Team) -
     assert "spec.output.oci.secretRef names Secret push" in said["message"]
     secret(team, "push", **{".dockerconfigjson": DOCKER_CONFIG})
     secret(team, "mlflow", MLFLOW_TRACKING_USERNAME="me", MLFLOW_TRACKING_PASSWORD="secret")
-    team.wait("digits", "Succeeded", "True", seconds=60)
+    team.wait("digits", "Succeeded", "True")
     assert probed(team)["variables"]["MLFLOW_TRACKING_PASSWORD"] == "secret"
 
 

@@ -91,7 +91,7 @@ def test_a_bad_dataset_fails_at_once_and_names_file_and_row(faults: Team) -> Non
 
 
 def test_a_crash_is_tried_again_until_the_backoff_is_spent(faults: Team) -> None:
-    said = faults.wait("crash", "Succeeded", "False", "TrainerError", seconds=40)
+    said = faults.wait("crash", "Succeeded", "False", "TrainerError")
     assert "backoffLimit (1)" in said["message"]
     assert len(faults.pods("crash")) == 2
 
@@ -139,7 +139,7 @@ def test_a_quota_on_jobs_is_told_and_tried_again(team: Team) -> None:
     assert "exceeded quota" in said["message"]
     assert team.jobs("digits") == []
     team.delete_quota()
-    team.wait("digits", "Succeeded", "True", seconds=40)
+    team.wait("digits", "Succeeded", "True")
 
 
 def test_somebody_elses_configmap_of_that_name_is_told_and_left_as_it_is(team: Team) -> None:
@@ -158,11 +158,11 @@ def test_a_silent_node_is_told_with_what_to_do(team: Team, new_team: Callable[..
     pod = team.wait_running("digits")
     team.cluster.node.go_silent()
     try:
-        said = team.wait("digits", "Running", "Unknown", "NodeLost", seconds=60)
+        said = team.wait("digits", "Running", "Unknown", "NodeLost")
         assert f"kubectl delete node {pod['spec']['nodeName']}" in said["message"]
         assert condition(team.status("digits"), "Succeeded")["status"] == "Unknown"
     finally:
         team.cluster.node.come_back()
     team.release("digits")
-    team.wait("digits", "Succeeded", "True", seconds=60)
+    team.wait("digits", "Succeeded", "True")
     assert team.status("digits")["run"] == 1

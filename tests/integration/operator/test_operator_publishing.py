@@ -63,7 +63,7 @@ def test_results_leave_without_a_claim_and_a_missed_gate_keeps_them(
         output={"pvc": None, "s3": s3, "oci": repository, "merged": True},
         podTemplate={"image": TRAINER},
     )
-    said = team.wait("lines", "Succeeded", "False", "GateNotMet", seconds=120)
+    said = team.wait("lines", "Succeeded", "False", "GateNotMet")
     status = team.status("lines")
     assert without_gates(status["evaluation"]["summary"]) in said["message"]
     assert condition(status, "ArtifactReady")["status"] == "True"

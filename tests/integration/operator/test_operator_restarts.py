@@ -67,7 +67,6 @@ def test_a_resource_deleted_while_the_operator_is_down_takes_its_children_along(
         eventually(
             lambda: (team.jobs("digits"), team.pods("digits"), team.config_maps("digits")),
             lambda left: not any(left),
-            seconds=60,
         )
     finally:
         operator.start()
@@ -79,10 +78,10 @@ def test_an_api_server_that_restarts_changes_nothing(team: Team, operator: Opera
     before = identity(team)
     team.cluster.restart_apiserver()
     seen = percent(team)
-    eventually(lambda: percent(team), lambda p: p > seen, seconds=60)
+    eventually(lambda: percent(team), lambda p: p > seen)
     assert identity(team) == before
     team.release("digits")
-    team.wait("digits", "Succeeded", "True", seconds=60)
+    team.wait("digits", "Succeeded", "True")
     assert identity(team) == before
     assert operator.running
     assert operator.probe("healthz")[0] == 200
@@ -98,7 +97,7 @@ def test_an_operator_that_is_killed_again_and_again_does_everything_once(team: T
             time.sleep(0.9)  # it is then somewhere between its first listing and its first writes
     operator.wait_ready()
     for name in names:
-        team.wait(name, "Succeeded", "True", "GatesPassed", seconds=60)
+        team.wait(name, "Succeeded", "True", "GatesPassed")
         assert (team.folder(name) / "attempts").read_text() == "1"
         assert len(team.pods(name)) == 1
         events = team.events(name)

@@ -203,7 +203,7 @@ def test_a_missing_claim_is_waited_for(new_team) -> None:  # type: ignore[no-unt
     said = team.wait("digits", "Accepted", "False", "ClaimNotFound")
     assert "data" in said["message"]
     team.claim("data")
-    team.wait("digits", "Succeeded", "True", seconds=30)
+    team.wait("digits", "Succeeded", "True")
     assert team.events("digits")[:2] == ["Refused", "Accepted"]
 
 

@@ -52,7 +52,7 @@ def test_a_secret_that_is_missing_is_named_and_waited_for(team: Team) -> None:
     assert "spec.dataset.train.s3.secretRef names Secret minio" in said["message"]
     assert "with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in said["message"]
     secret(team, "minio", **KEYS)
-    team.wait("digits", "Succeeded", "True", seconds=60)
+    team.wait("digits", "Succeeded", "True")
 
 
 def test_a_config_map_that_is_missing_is_named_and_waited_for(team: Team) -> None:
@@ -61,4 +61,4 @@ def test_a_config_map_that_is_missing_is_named_and_waited_for(team: Team) -> Non
     assert 'configmap "rows.fixed" not found' in said["message"]
     assert "its ConfigMaps exist" in said["message"]
     config_map(team, "rows.fixed", {"validation.jsonl": "{}\n"})
-    team.wait("digits", "Succeeded", "True", seconds=60)
+    team.wait("digits", "Succeeded", "True")

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from sandbox.cluster import Cluster, ClusterError
+from support import patience
 
 TESTS = Path(__file__).parents[2]
 OUTAGE_SECONDS = 12  # longer than the node controller's patience
@@ -21,8 +22,8 @@ SLEEPER = {"name": "main", "image": "sandbox/busybox", "command": ["sleep", "600
 RULE = {"rule": "self.low <= self.high", "message": "low must not exceed high; lower spec.low"}
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + patience.SECONDS
     while not holds():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.1)
@@ -189,7 +190,7 @@ def test_nothing_is_left_behind(tmp_path: Path, number: signal.Signals) -> None:
     assert "sleep" in [one.name() for one in processes]
     assert sandbox.listens()
     sandbox.process.send_signal(number)
-    code = sandbox.process.wait(20)
+    code = sandbox.process.wait(patience.SECONDS)
     until(lambda: not any(one.is_running() for one in processes))
     until(lambda: not sandbox.folder.exists())
     assert not sandbox.listens()

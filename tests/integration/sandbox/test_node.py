@@ -119,7 +119,7 @@ async def test_deleted_pod_gets_sigterm_and_time_to_end(pods: PodClient, cluster
     log = asyncio.create_task(asyncio.to_thread(cluster.kubectl, "logs", "-f", "-n", pods.namespace, "graceful"))
     await asyncio.sleep(1)
     await pods.delete("graceful")
-    await pods.until_gone("graceful", seconds=10)
+    await pods.until_gone("graceful")
     assert (await log).stdout == "up\nsaved\n"
     assert cluster.node.processes(pods.namespace, "graceful") == []
 
@@ -132,9 +132,9 @@ async def test_stubborn_pod_is_killed_with_all_its_processes(pods: PodClient, cl
     pids = cluster.node.processes(pods.namespace, "stubborn")
     assert len(pids) == 3
     await pods.delete("stubborn")
-    await pods.until_gone("stubborn", seconds=10)
+    await pods.until_gone("stubborn")
     # A killed process is there until its parent has asked for its exit code.
-    await eventually(lambda: alive(pids), lambda left: not left, 5)
+    await eventually(lambda: alive(pids), lambda left: not left)
 
 
 async def test_forced_deletion_leaves_no_process(pods: PodClient, cluster: Cluster) -> None:
@@ -142,7 +142,7 @@ async def test_forced_deletion_leaves_no_process(pods: PodClient, cluster: Clust
     await pods.until_phase("forced", "Running")
     pids = cluster.node.processes(pods.namespace, "forced")
     await pods.delete("forced", grace_seconds=0)
-    await eventually(lambda: alive(pids), lambda left: not left, 5)
+    await eventually(lambda: alive(pids), lambda left: not left)
 
 
 async def test_pod_that_never_started_can_be_deleted(pods: PodClient) -> None:
@@ -151,7 +151,7 @@ async def test_pod_that_never_started_can_be_deleted(pods: PodClient) -> None:
     )
     await pods.until("stuck", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
     await pods.delete("stuck")
-    await pods.until_gone("stuck", seconds=5)
+    await pods.until_gone("stuck")
 
 
 async def test_pod_that_overruns_its_deadline_fails(pods: PodClient) -> None:
@@ -185,7 +185,7 @@ async def test_restart_of_the_api_server_does_not_disturb_a_running_pod(pods: Po
     await pods.run("steady", shell("sleep 6; exit 9"))
     before = await pods.until_phase("steady", "Running")
     await asyncio.to_thread(cluster.restart_apiserver)
-    after = await pods.until_phase("steady", "Failed", seconds=40)
+    after = await pods.until_phase("steady", "Failed")
     assert terminated(after)["exitCode"] == 9
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
     started = before["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]

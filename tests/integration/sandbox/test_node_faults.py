@@ -43,7 +43,7 @@ async def until_running_pod(pods: PodClient, job: str, besides: str = "") -> Jso
         found = await pods.pods(f"job-name={job}")
         return [pod for pod in found if pod["status"]["phase"] == "Running" and pod["metadata"]["name"] != besides]
 
-    return (await eventually(running, bool, 30))[0]
+    return (await eventually(running, bool))[0]
 
 
 def failed_count(job: JsonObject) -> int:
@@ -118,7 +118,7 @@ async def test_unknown_image_and_its_mend(pods: PodClient, cluster: Cluster) -> 
     assert pod["status"]["phase"] == "Pending"
     assert {"Pulling", "Failed", "BackOff"} <= {reason for reason, _ in await pods.events("pull")}
     cluster.node.add_image(image)
-    pod = await pods.until_phase("pull", "Succeeded", seconds=40)
+    pod = await pods.until_phase("pull", "Succeeded")
     assert pod["status"]["containerStatuses"][0]["imageID"].startswith(f"{pods.namespace}/trainer@sha256:")
     cluster.node.remove_image(image)
 
@@ -142,7 +142,7 @@ async def test_no_gpu_left(pods: PodClient, cluster: Cluster) -> None:
         assert "Insufficient nvidia.com/gpu" in condition(pod, "PodScheduled")["message"]
     finally:
         cluster.node.set_gpus(4)
-    await pods.until_phase("gpu", "Succeeded", seconds=40)
+    await pods.until_phase("gpu", "Succeeded")
 
 
 async def test_short_silence_costs_a_pod_nothing(pods: PodClient, cluster: Cluster) -> None:
@@ -170,14 +170,14 @@ async def test_silent_node_is_noticed_and_its_pods_are_taken_away(pods: PodClien
 
     cluster.node.go_silent()
     try:
-        await eventually(node, lambda node: condition(node, "Ready")["status"] == "Unknown", 60)
-        pod = await pods.until(name, lambda pod: "deletionTimestamp" in pod["metadata"], seconds=60)
+        await eventually(node, lambda node: condition(node, "Ready")["status"] == "Unknown")
+        pod = await pods.until(name, lambda pod: "deletionTimestamp" in pod["metadata"])
         assert condition(pod, "Ready")["status"] == "False"
         assert condition(pod, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
         assert cluster.node.processes(pods.namespace, name), "a node that nobody hears goes on working"
     finally:
         cluster.node.come_back()
     await pods.until_gone(name)
-    await eventually(node, lambda node: condition(node, "Ready")["status"] == "True", 30)
+    await eventually(node, lambda node: condition(node, "Ready")["status"] == "True")
     await until_running_pod(pods, "train", besides=name)
     assert failed_count(await pods.get("train", "jobs", "batch/v1")) == 0

@@ -43,7 +43,7 @@ async def test_config_map_that_changes_reaches_the_running_pod(pods: PodClient) 
     await pods.run("fresh", mounted(script), volumes=[{"name": "vol", "configMap": {"name": "run"}}])
     await pods.until_phase("fresh", "Running")
     await pods.api.patch(pods.path("configmaps", "run"), {"data": {"key": "new"}})
-    await pods.until_phase("fresh", "Succeeded", seconds=40)
+    await pods.until_phase("fresh", "Succeeded")
 
 
 async def test_missing_config_map_is_told_and_mended(pods: PodClient) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import patience
 from support.nursery import Nursery, Piped
 from support.report_server import serve
 from support.tiny_spec import DATA_CLAIM, MODEL_CLAIM, OUTPUT_CLAIM, tiny_run, write_manifest
@@ -67,7 +68,7 @@ def test_workstation_run_from_rows_to_result(start: Start, output: Path, tmp_pat
         evaluation={"metrics": ["cer", "exactMatch"], "gates": ["cer <= 0.01"]},
     )
     process = start("run", manifest)
-    printed, errors = process.communicate(timeout=250)
+    printed, errors = process.communicate(timeout=patience.SECONDS)
     assert process.returncode == 0, errors
     result = json.loads((output / "tiny" / "run-1" / "result.json").read_text())
     assert result["evaluation"]["verdict"] == "Failed"
@@ -105,7 +106,7 @@ def test_pod_reports_and_saves_a_checkpoint_when_it_is_stopped(start: Start, out
         while process.poll() is None and not any("step" in body["report"]["progress"] for _, body in server.requests):
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=patience.SECONDS)
         assert process.returncode == 143, errors
         assert server.stages == [stage.value for stage in Stage][: len(server.stages)]
         for headers, body in server.requests:
@@ -138,7 +139,7 @@ def test_mistakes_in_the_manifest_are_told_without_loading_torch(
     manifest = write_manifest(tmp_path / "tiny.json", **change)
     log = tmp_path / "termination-log"
     process = start("run", manifest, anew=True, VISIONFT_TERMINATION_LOG=str(log), PYTHONPROFILEIMPORTTIME="1")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patience.SECONDS)
     assert process.returncode == 10
     assert complaint in errors
     assert "Traceback" not in errors
@@ -151,7 +152,7 @@ def test_mistakes_in_the_manifest_are_told_without_loading_torch(
 
 def test_check_tells_what_would_be_trained_on(start: Start, output: Path, tmp_path: Path) -> None:
     process = start("check", write_manifest(tmp_path / "tiny.json", dataset={"limits": {"maxTokens": 80}}))
-    printed, errors = process.communicate(timeout=120)
+    printed, errors = process.communicate(timeout=patience.SECONDS)
     assert process.returncode == 0, errors
     rows = [line for line in printed.splitlines() if "rows that are used" in line]
     assert [cell.strip() for cell in rows[0].split("│")[1:-1]] == ["rows that are used", "23", "6"]
@@ -174,7 +175,7 @@ def test_check_in_a_pod_reports_and_leaves_what_it_found(start: Start, output: P
             VISIONFT_REPORT_URL=server.url,
             VISIONFT_REPORT_CA_FILE=str(tmp_path / "tls" / "ca.crt"),
         )
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=patience.SECONDS)
         assert process.returncode == 0, errors
         assert server.requests[-1][1]["report"]["data"]["train"]["rows"] == 23
     message = decode(log.read_bytes())
@@ -192,7 +193,7 @@ def test_ctrl_c_ends_a_check_with_a_sentence(start: Start, output: Path, tmp_pat
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     errors = first + process.stderr.read()
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=patience.SECONDS) == 130
     assert errors.endswith("visionft-trainer: The command was stopped by SIGINT. It left nothing behind.\n")
     assert "Traceback" not in errors
     assert list(output.iterdir()) == []
@@ -204,7 +205,7 @@ def test_ctrl_c_before_the_program_listens_is_quiet(start: Start, tmp_path: Path
     assert any(line.split()[-1] == "pydantic_core" for line in process.stderr)  # on its way to the API's models
     process.send_signal(signal.SIGINT)
     errors = process.stderr.read()
-    assert process.wait(timeout=60) == -signal.SIGINT  # which a shell calls 130
+    assert process.wait(timeout=patience.SECONDS) == -signal.SIGINT  # which a shell calls 130
     assert "Traceback" not in errors
 
 
@@ -214,7 +215,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(start: Start, tmp_path: Path)
     process.stdout.close()
     assert process.stderr is not None
     errors = process.stderr.read()
-    assert (process.wait(timeout=120), errors) == (0, "")
+    assert (process.wait(timeout=patience.SECONDS), errors) == (0, "")
 
 
 @pytest.mark.parametrize(
