@@ -92,9 +92,7 @@ def _message(value: Any, field: str, context: Context) -> tuple[str, tuple[Part 
     if role not in ROLES:
         raise BadRowError(f"{field}.role", f"is {show(role)}; use one of {', '.join(ROLES)}")
     if role == "assistant" and value.get("weight") == 0:  # OpenAI's word for an answer that is not to be learnt
-        raise BadRowError(
-            f"{field}.weight", "is 0, and every answer is learnt; take this turn and its question out"
-        )
+        raise BadRowError(f"{field}.weight", "is 0, and every answer is learnt; take this turn and its question out")
     content = value.get("content")
     if isinstance(content, str):
         return role, (text_part(content, f"{field}.content"),)
