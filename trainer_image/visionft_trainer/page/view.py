@@ -55,13 +55,7 @@ def headline(report: RunReport) -> Headline:
             "This run has not come to its end. The page shows what is known so far.",
         )
     if judged is None or judged.tuned is None:
-        return Headline(
-            "open",
-            figures.NOTHING,
-            "Trained, not measured",
-            "There were no validation rows, so nobody knows whether the model is better. "
-            "Set spec.dataset.validation to find out.",
-        )
+        return Headline("open", figures.NOTHING, "Trained, not measured", _why_not_measured(report))
     titles = {
         "Better": ("good", "✓", "Better"),
         "Worse": ("bad", "✗", "Worse"),
@@ -74,6 +68,18 @@ def headline(report: RunReport) -> Headline:
         tone, title = "open", f"{title}, but a gate does not hold"
     return Headline(
         tone, sign, title, judged.summary or "The base model was not measured: there is nothing to compare."
+    )
+
+
+def _why_not_measured(report: RunReport) -> str:
+    if report.manifest.get("dataset", {}).get("validation"):
+        return (
+            "What was measured is not known here, because judgement.json is missing or cannot be read. "
+            "Copy the run's folder again, or measure with visionft-trainer evaluate."
+        )
+    return (
+        "There were no validation rows, so nobody knows whether the model is better. "
+        "Set spec.dataset.validation to find out."
     )
 
 

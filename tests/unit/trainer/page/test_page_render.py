@@ -215,6 +215,8 @@ def bare(**changes: Any) -> RunReport:
     ("made", "said"),
     [
         (bare(), "Trained, not measured"),
+        (bare(), "There were no validation rows"),
+        (bare(manifest={"dataset": {"validation": {"pvc": {}}}}), "judgement.json is missing or cannot be read"),
         (bare().model_copy(update={"complete": False}), "Not complete"),
         (bare(metrics=METRICS, judgement=Judgement(metrics=["cer"], samples=0)), "Trained, not measured"),
         (bare(data=data().model_copy(update={"validation": None, "leakage": None})), "Trained, not measured"),
