@@ -145,9 +145,12 @@ def _judge_again(finished: Result, place: RunFolder, gates: Sequence[Gate]) -> R
     if judgement is None or judgement.tuned is None:
         return finished
     judged = decide(judgement, gates)
+    result = finished.model_copy(update={"evaluation": evaluation_of(judged), "failed_gates": judged.failed_gates})
     if judged != judgement:
         judged_files.write_judgement(place.judgement, judged)
-    return finished.model_copy(update={"evaluation": evaluation_of(judged), "failed_gates": judged.failed_gates})
+    if result != finished:
+        write_result(place, result)
+    return result
 
 
 def _on_claim(spec: VisionFineTuneSpec, written: Sequence[WrittenArtifact], place: RunFolder) -> list[Artifact]:

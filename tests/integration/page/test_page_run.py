@@ -153,6 +153,9 @@ def test_other_gates_judge_a_complete_run_anew_on_its_page(claims: Path, tmp_pat
     shutil.copytree(claims / OUTPUT_CLAIM, copy)
     settings = Settings(claims={MODEL_CLAIM: claims / MODEL_CLAIM, DATA_CLAIM: claims / DATA_CLAIM, OUTPUT_CLAIM: copy})
     pipeline.run(run_of(tmp_path, gates=["exactMatch > 0.99"]), settings, Progress(), Stop())
+    result = json.loads((copy / "tiny" / "run-1" / "result.json").read_bytes())
+    assert result["evaluation"]["verdict"] == "Failed"
+    assert [clause.split()[0] for clause in result["failedGates"]] == ["exactMatch"]
     assert cli.main(["report", str(copy / "tiny" / "run-1"), "--out", str(tmp_path / "page.html")]) == 0
     verdict = read_html((tmp_path / "page.html").read_text(encoding="utf-8")).section("verdict")
     (gate,) = verdict.find("li")
