@@ -139,6 +139,12 @@ def gpu_hours(cost: Cost) -> float:
     return cost.gpus * total_seconds(cost) / SECONDS_OF_AN_HOUR
 
 
+def rows_met(cost: Cost, rows: int) -> int:
+    """How many of `rows` training has met: not all of them where it ends within the first epoch."""
+    reached = max((attempt.last_epoch for attempt in cost.attempts), default=0.0)
+    return round(reached * rows) if 0 < reached < 1 else rows
+
+
 def samples_per_second(cost: Cost, rows: int) -> float | None:
     """Training samples a second over the whole stage of training, what is measured on the way included."""
     epochs = sum(attempt.last_epoch - attempt.first_epoch for attempt in cost.attempts)

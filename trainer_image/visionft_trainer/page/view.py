@@ -99,7 +99,8 @@ def key_figures(report: RunReport) -> list[KeyFigure]:
         found.append(KeyFigure("Measured on", figures.counted(judged.samples, "row")))
     if report.data is not None:
         steps = figures.counted(report.steps, "step") if report.steps is not None else ""
-        found.append(KeyFigure("Trained on", figures.counted(report.data.train.rows, "row"), steps))
+        rows = cost.rows_met(report.cost, report.data.train.rows)
+        found.append(KeyFigure("Trained on", figures.counted(rows, "row"), steps))
     if report.cost.attempts:
         seconds = cost.seconds_by_stage(report.cost)
         detail = f"of it training {figures.duration(seconds[Stage.TRAIN])}" if Stage.TRAIN in seconds else ""

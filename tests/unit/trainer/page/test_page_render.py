@@ -109,6 +109,14 @@ def test_how_many_rows_were_asked_without_the_right_picture_is_told_where_it_was
     assert "The same questions, asked with" in page_of(judgement=judged).section("vision").text
 
 
+@pytest.mark.parametrize(("epoch", "rows"), [(0.6, "2,880 rows"), (1.5, "4,800 rows"), (0.0, "4,800 rows")])
+def test_rows_that_training_never_met_are_not_said_to_be_trained_on(epoch: float, rows: str) -> None:
+    made, _ = report()
+    reached = [attempt.model_copy(update={"last_epoch": epoch}) for attempt in made.cost.attempts]
+    page = page_of(cost=made.cost.model_copy(update={"attempts": reached}))
+    assert page.section("verdict").terms()["Trained on"].startswith(rows)
+
+
 def test_warnings_of_data_and_of_the_result_stand_together() -> None:
     warnings = page_of().section("warnings").find("strong")
     assert [warning.text for warning in warnings] == ["GeneralSetWorse", "RowsDropped"]
