@@ -53,7 +53,7 @@ def write_receipts(folder: Path, name: str, rows: int, rng: random.Random) -> No
         for index in range(rows):
             receipt = write_receipt(rng)
             draw_lines(rng, receipt.lines).save(pictures / f"{index:04d}.png")
-            fields = {"shop": receipt.shop, "date": receipt.date, "item": receipt.item, "price": receipt.price}
+            fields = {"company": receipt.shop, "date": receipt.date, "item": receipt.item, "price": receipt.price}
             row = {"file_name": f"{index:04d}.png", "ground_truth": {"gt_parse": fields}}
             metadata.write(json.dumps(row) + "\n")
 

@@ -1,4 +1,4 @@
-"""The examples of examples/pictures: their data is drawn, read as the manifest says, and learnt from."""
+"""The other examples of examples/pictures: their data is drawn, read as the manifest says, and learnt from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from visionft_trainer.settings import Settings
 from visionft_trainer.signals import Stop
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-TASKS = ("receipts", "captions", "two-pictures", "boxes")
+TASKS = ("captions", "two-pictures", "boxes")
 STEPS = 8
 ROWS, HELD_OUT = 48, 4
 
