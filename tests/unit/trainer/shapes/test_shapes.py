@@ -306,6 +306,33 @@ def test_system_prompt_of_rows_without_one(form: str, value: Any) -> None:
     assert plain(parse(form, value, systemPrompt="Be short."))[0] == ("system", ["Be short."])
 
 
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("messages", {"messages": [ASK, SAY]}),
+        ("conversations", llava("q", "a")),
+        ("prompts", {"prompt": [ASK], "completion": [SAY]}),
+        ("prompts", {"prompt": "q", "completion": "a"}),
+        ("vqa", {"query": "q", "response": "a"}),
+    ],
+)
+def test_system_column_is_the_system_prompt_of_its_row(form: str, value: dict[str, Any]) -> None:
+    own = [("system", ["s"]), *answered("q")]
+    assert plain(parse(form, {"system": "s", **value}, systemPrompt="Be short.")) == own
+    for empty in (None, "", " \n"):
+        assert plain(parse(form, {"system": empty, **value})) == answered("q")
+        assert plain(parse(form, {"system": empty, **value}, systemPrompt="s")) == own
+    with pytest.raises(BadRowError, match=r"^system: is a list; write the system prompt as a text"):
+        parse(form, {"system": ["s"], **value})
+
+
+def test_two_system_prompts_of_a_row_must_be_the_same() -> None:
+    turns = {"messages": [{"role": "system", "content": "s"}, ASK, SAY]}
+    assert plain(parse("messages", {"system": "s", **turns})) == [("system", ["s"]), *answered("q")]
+    with pytest.raises(BadRowError, match=r"^system: is another system prompt than messages\[0\]"):
+        parse("messages", {"system": "t", **turns})
+
+
 def test_system_message_of_the_row_stays() -> None:
     row = parse("messages", {"messages": [{"role": "system", "content": "s"}, ASK, SAY]}, systemPrompt="Be short.")
     assert [message.text for message in row.messages if message.role == "system"] == ["s"]

@@ -10,7 +10,7 @@ from visionft_trainer.data.shapes.base import Context, text_part
 from visionft_trainer.data.shapes.fields import object_of, pictures
 from visionft_trainer.data.shapes.image_tokens import TOKEN, filled
 from visionft_trainer.data.shapes.recognise import hint
-from visionft_trainer.data.shapes.turns import Names, conversation
+from visionft_trainer.data.shapes.turns import Names, conversation, system_of
 from visionft_trainer.data.values import kind_of, names_of, show
 
 COLUMN = "conversations"
@@ -35,7 +35,7 @@ def parse_conversations(value: Any, context: Context) -> Row:
         raise BadRowError(COLUMN, f"is {kind_of(turns)}; write a list with at least a human's and a gpt's turn")
     said = [_turn(turn, f"{COLUMN}[{index}]") for index, turn in enumerate(turns)]
     images = pictures(row, context, IMAGE_COLUMNS)
-    return conversation(filled(said, images, COLUMN), context, Names(COLUMN, "from", "value"))
+    return conversation(filled(said, images, COLUMN), context, Names(COLUMN, "from", "value"), system_of(row))
 
 
 def _turn(value: Any, field: str) -> Message:

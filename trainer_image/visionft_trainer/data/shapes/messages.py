@@ -12,7 +12,7 @@ from visionft_trainer.data.shapes.base import Context, picture_part, text_part
 from visionft_trainer.data.shapes.fields import pictures
 from visionft_trainer.data.shapes.image_tokens import filled, has_tokens
 from visionft_trainer.data.shapes.recognise import hint
-from visionft_trainer.data.shapes.turns import Names, conversation
+from visionft_trainer.data.shapes.turns import Names, conversation, system_of
 from visionft_trainer.data.values import kind_of, names_of, show
 
 ROLES = ("system", "user", "assistant")
@@ -49,7 +49,8 @@ def chat(row: Mapping[str, Any], columns: Sequence[tuple[str, Any]], context: Co
                 column, f"is {kind_of(value)}; write a list with at least a user and an assistant message"
             )
         messages += (_message(message, f"{column}[{index}]", context) for index, message in enumerate(value))
-    return conversation(_filled(messages, pictures(row, context, IMAGE_COLUMNS)), context, Names(columns[0][0]))
+    filled_in = _filled(messages, pictures(row, context, IMAGE_COLUMNS))
+    return conversation(filled_in, context, Names(columns[0][0]), system_of(row))
 
 
 def _filled(messages: list[tuple[str, tuple[Part | _Slot, ...]]], images: Sequence[Picture]) -> list[Message]:

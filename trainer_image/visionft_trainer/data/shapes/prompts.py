@@ -10,7 +10,7 @@ from visionft_trainer.data.rows import BadRowError, Row
 from visionft_trainer.data.shapes.base import Context
 from visionft_trainer.data.shapes.fields import answer, find, need, object_of, pictures, prompt
 from visionft_trainer.data.shapes.messages import IMAGE_COLUMNS, chat
-from visionft_trainer.data.shapes.turns import exchange
+from visionft_trainer.data.shapes.turns import exchange, system_of
 from visionft_trainer.errors import BadConfigError
 
 COMPLETION_COLUMNS = ("completion",)
@@ -30,7 +30,8 @@ def parse_prompts(value: Any, context: Context) -> Row:
                 completion.name,
                 f"is a text while {asked.name} is a list of messages; write both as texts or both as lists",
             )
-        return exchange(pictures(row, context, IMAGE_COLUMNS), prompt(row, context), answer(completion), context)
+        images = pictures(row, context, IMAGE_COLUMNS)
+        return exchange(images, prompt(row, context), answer(completion), context, system_of(row))
     if templates_of(context.dataset):
         raise BadConfigError(
             "spec.dataset.promptTemplate: the rows' prompts are lists of messages, which a template cannot replace; "

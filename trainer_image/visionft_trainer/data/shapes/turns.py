@@ -1,14 +1,18 @@
-"""Conversations: the order of their turns, and the manifest's system message."""
+"""Conversations: the order of their turns, and their system message."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from visionft_trainer.data.rows import BadRowError, Message, Part, Picture, Row, Text
 from visionft_trainer.data.shapes.base import Context
 from visionft_trainer.data.shapes.image_tokens import TOKEN, filled, has_tokens
+from visionft_trainer.data.values import check_characters, kind_of
+
+SYSTEM_COLUMN = "system"
 
 
 @dataclass(frozen=True)
@@ -20,22 +24,47 @@ class Names:
     text: str = "content"
 
 
-def conversation(messages: Sequence[Message], context: Context, names: Names) -> Row:
-    """A row of `messages`; `spec.dataset.systemPrompt` is put before those without a system message.
+def system_of(row: Mapping[str, Any]) -> str | None:
+    """The system prompt in the row's own column, where ShareGPT and ms-swift write it; None where that is empty.
+
+    Raises `BadRowError`.
+    """
+    value = row.get(SYSTEM_COLUMN)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise BadRowError(SYSTEM_COLUMN, f"is {kind_of(value)}; write the system prompt as a text")
+    check_characters(value, SYSTEM_COLUMN)
+    return value if value.strip() else None
+
+
+def conversation(messages: Sequence[Message], context: Context, names: Names, system: str | None = None) -> Row:
+    """A row of `messages`. Before those without a system message `system` is put, which is the row's own, else
+    `spec.dataset.systemPrompt`.
 
     Raises `BadRowError`, which uses `names`.
     """
     for index, message in enumerate(messages):
         _check_message(message, f"{names.column}[{index}].{names.text}")
     _check_order(messages, names.column, names.role)
-    system = context.dataset.system_prompt
-    if system is not None and messages[0].role != "system":
-        messages = (Message("system", (Text(system),)), *messages)
+    if messages[0].role == "system":
+        if system is not None and system != messages[0].text:
+            raise BadRowError(
+                SYSTEM_COLUMN,
+                f"is another system prompt than {names.column}[0], which is one too; keep the one that is meant",
+            )
+    else:
+        system = context.dataset.system_prompt if system is None else system
+        if system is not None:
+            messages = (Message("system", (Text(system),)), *messages)
     return Row(context.where, tuple(messages))
 
 
-def exchange(pictures: Sequence[Picture], question: Text, answer: Part, context: Context) -> Row:
+def exchange(
+    pictures: Sequence[Picture], question: Text, answer: Part, context: Context, system: str | None = None
+) -> Row:
     """A row of one question and its answer. Pictures stand where `<image>` stands in the question, else before it.
+    `system` as in `conversation`.
 
     Raises `BadRowError`.
     """
@@ -46,7 +75,7 @@ def exchange(pictures: Sequence[Picture], question: Text, answer: Part, context:
         asked = filled(asked, pictures, "question")
     else:
         asked = [Message("user", (*pictures, question))]
-    return conversation((*asked, Message("assistant", (answer,))), context, Names())
+    return conversation((*asked, Message("assistant", (answer,))), context, Names(), system)
 
 
 def _check_message(message: Message, field: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from visionft_trainer.data.rows import BadRowError, Row, Text
 from visionft_trainer.data.shapes.base import Context
 from visionft_trainer.data.shapes.fields import Column, need, object_of, one_answer, pictures, prompt
-from visionft_trainer.data.shapes.turns import exchange
+from visionft_trainer.data.shapes.turns import exchange, system_of
 
 ANSWER_COLUMNS = ("answer", "answers", "multiple_choice_answer", "response", "output", "label")
 
@@ -20,7 +20,7 @@ def parse_vqa(value: Any, context: Context) -> Row:
     and the first of those given equally often; evaluation takes them all as right. Raises `BadRowError`."""
     row = object_of(value, context)
     learnt, *others = by_frequency(need(row, "answer", ANSWER_COLUMNS, "the answer", context))
-    asked = exchange(pictures(row, context), prompt(row, context), Text(learnt), context)
+    asked = exchange(pictures(row, context), prompt(row, context), Text(learnt), context, system_of(row))
     return replace(asked, accepted=tuple(others))
 
 
