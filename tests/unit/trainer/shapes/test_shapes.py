@@ -347,6 +347,60 @@ def test_templates_make_the_question(form: str) -> None:
     assert user.parts[-1].others == ("French?",)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '["a", "b"]',
+        {"text": ["a", "b"], "answer_start": [3, 9]},
+        [{"text": "a", "answer_start": 3}, {"text": "b", "answer_start": 9}],
+        '{"text": ["a", "b"], "answer_start": [3, 9]}',
+    ],
+    ids=["cell of a table", "SQuAD as datasets has it", "SQuAD as it was", "SQuAD in a cell"],
+)
+def test_answers_column_holds_several_answers_however_it_is_written(cell: Any) -> None:
+    row = parse("vqa", {"question": "q", "answers": cell})
+    assert plain(row) == answered("q")
+    assert row.references == ("a", "b")
+    named = parse("columns", {"qa": {"answers": cell}}, columns={"answer": "qa.answers"}, promptTemplate="q")
+    assert plain(named) == answered("q", answer=["a", "b"])
+
+
+def test_captions_in_a_cell_of_a_table_are_wordings() -> None:
+    row = parse("captions", {"image": "1", "captions": '["a", "b"]'})
+    assert plain(row) == answered("<1>", "Describe the picture.", answer=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("answer", '["a", "b"]'),
+        ("answer", '{"text": ["a"]}'),
+        ("answers", "[redacted]"),
+        ("answers", '{"total": "1.00"}'),
+        ("answers", '{"text": "a"}'),
+        ("answers", "12"),
+    ],
+)
+def test_other_texts_stay_as_they_are(column: str, text: str) -> None:
+    assert parse("vqa", {"question": "q", column: text}).answer == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("['a', 'b']", "answers: \"['a', 'b']\" is Python's form of a list; write it as JSON: "),
+        ("['a' 'b']", "is Python's form of a list"),
+        ({"text": [], "answer_start": []}, "answers.text: is an empty list"),
+        ("[]", "answers: is an empty list"),
+        ('["a", ""]', "answers[1]: the answer is empty"),
+    ],
+)
+def test_cells_without_answers_are_refused(cell: Any, complaint: str) -> None:
+    with pytest.raises(BadRowError) as raised:
+        parse("vqa", {"question": "q", "answers": cell})
+    assert complaint in str(raised.value)
+
+
 def test_columns_without_a_picture() -> None:
     assert plain(parse("columns", {"answer": 3, "x": 1}, promptTemplate="{x}+2=")) == answered("1+2=", answer="3")
 

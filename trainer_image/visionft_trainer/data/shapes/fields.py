@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from visionft_trainer.data.prompts import question, templates_of
 from visionft_trainer.data.rows import BadRowError, Picture, Text
 from visionft_trainer.data.shapes.base import Context, picture_part, text_part
 from visionft_trainer.data.shapes.recognise import hint
-from visionft_trainer.data.values import NO_COLUMN, check_characters, kind_of, look_up, names_of, text_of
+from visionft_trainer.data.values import NO_COLUMN, check_characters, kind_of, look_up, names_of, show, text_of
 
 ColumnKind = Literal["image", "prompt", "answer", "boxes"]
 """The fields of `spec.dataset.columns`."""
@@ -20,6 +21,10 @@ IMAGE_COLUMNS = (
     *("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"),  # members of a WebDataset sample
 )
 PROMPT_COLUMNS = ("question", "prompt", "instruction", "query", "problem")
+PLURAL_COLUMNS = ("answers", "captions", "texts", "sentences")
+"""Names of columns that hold several answers: there a text may be a list, as cells of tables have it."""
+SQUAD_KEYS = {"text", "answer_start"}
+PYTHON_LISTS = ("['", '["')  # how pandas writes a list into a cell
 
 
 @dataclass(frozen=True)
@@ -112,12 +117,51 @@ def prompt(row: Mapping[str, Any], context: Context, default: str | None = None)
 
 def answer(column: Column) -> Text:
     """The column as an answer; of a list, the others are other wordings. Raises `BadRowError`."""
-    if not isinstance(column.value, list):
-        return Text(one_answer(column.value, column.name))
-    if not column.value:
-        raise BadRowError(column.name, "is an empty list; write the text that the model is to learn")
-    first, *others = (one_answer(item, f"{column.name}[{index}]") for index, item in enumerate(column.value))
+    first, *others = (one_answer(value, field) for field, value in answers(column))
     return Text(first, tuple(others))
+
+
+def answers(column: Column) -> list[tuple[str, Any]]:
+    """Each answer in the column with how errors call it, at least one. Raises `BadRowError`.
+
+    A list holds several, and so does SQuAD's `{"text": [...], "answer_start": [...]}`, or a list of such objects.
+    """
+    value, field = column.value, column.name
+    if field.rpartition(".")[2] in PLURAL_COLUMNS:
+        value = _cell(value, field)
+        if _is_of_texts(value):
+            value, field = value["text"], f"{field}.text"
+    if not isinstance(value, list):
+        return [(field, value)]
+    if not value:
+        raise BadRowError(field, "is an empty list; write the text that the model is to learn")
+    items = [(f"{field}[{index}]", item) for index, item in enumerate(value)]
+    return [
+        (f"{name}.text", item["text"]) if isinstance(item, Mapping) and item.keys() >= SQUAD_KEYS else (name, item)
+        for name, item in items
+    ]
+
+
+def _cell(value: Any, field: str) -> Any:
+    """A list, or SQuAD's object, that a cell of a table holds as JSON; any other value as it is.
+
+    Raises `BadRowError`.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        if value.startswith(PYTHON_LISTS) and value.endswith("]"):
+            raise BadRowError(
+                field, f'{show(value)} is Python\'s form of a list; write it as JSON: ["...", "..."]'
+            ) from None
+        return value
+    return read if isinstance(read, list) or _is_of_texts(read) else value
+
+
+def _is_of_texts(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("text"), list)
 
 
 def one_answer(value: Any, field: str) -> str:

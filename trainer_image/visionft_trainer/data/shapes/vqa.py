@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from visionft_trainer.data.rows import BadRowError, Row, Text
+from visionft_trainer.data.rows import Row, Text
 from visionft_trainer.data.shapes.base import Context
-from visionft_trainer.data.shapes.fields import Column, need, object_of, one_answer, pictures, prompt
+from visionft_trainer.data.shapes.fields import Column, answers, need, object_of, one_answer, pictures, prompt
 from visionft_trainer.data.shapes.turns import exchange, system_of
 
 ANSWER_COLUMNS = ("answer", "answers", "multiple_choice_answer", "response", "output", "label")
@@ -27,13 +27,9 @@ def parse_vqa(value: Any, context: Context) -> Row:
 def by_frequency(column: Column) -> list[str]:
     """The different answers in a list of texts, or of VQAv2's `{"answer": ...}`, the most frequent first. Raises
     `BadRowError`."""
-    values = column.value if isinstance(column.value, list) else [column.value]
-    if not values:
-        raise BadRowError(column.name, "is an empty list; write the text that the model is to learn")
-    answers = []
-    for index, value in enumerate(values):
-        field = f"{column.name}[{index}]" if isinstance(column.value, list) else column.name
+    given = []
+    for field, value in answers(column):
         if isinstance(value, Mapping) and "answer" in value:
             value, field = value["answer"], f"{field}.answer"
-        answers.append(one_answer(value, field))
-    return [answer for answer, _ in Counter(answers).most_common()]  # equal counts keep the order of the list
+        given.append(one_answer(value, field))
+    return [answer for answer, _ in Counter(given).most_common()]  # equal counts keep the order of the list
