@@ -148,6 +148,19 @@ def test_a_damaged_file_is_told_and_the_rest_is_shown(
     assert f"{name} cannot be read" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_samples_whose_pictures_were_not_copied_are_said_to_lack_them(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "bare"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("adapter", "merged", "checkpoints", "samples"))
+    assert cli.main(["report", str(copy), "--out", str(tmp_path / "page.html")]) == 0
+    assert "samples/samples.json is missing or cannot be read" in caplog.text
+    part = read_html((tmp_path / "page.html").read_text(encoding="utf-8")).section("samples")
+    assert "samples/samples.json is missing or cannot be read" in part.text
+    assert len(part.find("article")) == 3
+    assert "samples/samples.json" not in (folder / "report" / "report.html").read_text(encoding="utf-8")
+
+
 def test_other_gates_judge_a_complete_run_anew_on_its_page(claims: Path, tmp_path: Path) -> None:
     copy = tmp_path / OUTPUT_CLAIM
     shutil.copytree(claims / OUTPUT_CLAIM, copy)

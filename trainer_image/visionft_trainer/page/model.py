@@ -93,6 +93,7 @@ class Samples(ApiModel):
     improved: int = Field(default=0, description="Measured rows that are answered better than before.")
     worsened: int = Field(default=0, description="Measured rows that are answered worse than before.")
     chosen: list[Sample] = Field(default=[])
+    kept: bool = Field(default=True, description="False where their pictures and boxes are not in the run's folder.")
 
 
 class Attempt(ApiModel):

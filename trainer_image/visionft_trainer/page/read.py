@@ -68,6 +68,9 @@ def read_run(place: RunFolder, result: Result | None = None) -> RunReport:
     names = list(judgement.metrics) if judgement else list(spec.evaluation.metrics)
     general = judgement.general_tuned.figures if judgement and judgement.general_tuned else {}
     metrics = {name: _info(name) for name in (*names, *general)}
+    shown = _samples(place, metrics, spec.evaluation.report_samples)
+    if not shown.kept:
+        log.warning("%s", samples.NOT_KEPT)
     return RunReport(
         name=place.owner.name,
         namespace=place.owner.namespace,
@@ -84,7 +87,7 @@ def read_run(place: RunFolder, result: Result | None = None) -> RunReport:
         notes=[*(result.notes if result else []), *damaged],
         curve=result.curve if result else _curve_so_far(place.checkpoints),
         data=data,
-        samples=_samples(place, metrics, spec.evaluation.report_samples),
+        samples=shown,
         cost=read_cost(place.cost),
         provenance=_provenance(place, spec, result, run_file.spec_hash),
         manifest=spec.to_json(),

@@ -19,7 +19,7 @@ from visionft_api.shown import shorten
 
 from visionft_trainer.data.report.table import lines
 from visionft_trainer.evaluation.conclude import spoken
-from visionft_trainer.page import charts, cost, differences, figures
+from visionft_trainer.page import charts, cost, differences, figures, samples
 from visionft_trainer.page.model import RunReport
 from visionft_trainer.page.view import (
     common_prompt,
@@ -109,6 +109,7 @@ def _environment() -> Environment:
         FOLDED=FOLDED_CHARACTERS,
         MOST=MOST_CHARACTERS,
         NAMED=NAMED_ROWS,
+        NOT_KEPT=samples.NOT_KEPT,
     )
     return environment
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from visionft_trainer.prepare.preprocess import Prepared
 
 INDEX_FILE = "samples.json"
+NOT_KEPT = (
+    f"The samples have no pictures and boxes here, because samples/{INDEX_FILE} is missing or cannot be read. "
+    "Copy the run's folder again, with samples."
+)
 MOST_PICTURES = 8  # of one row
 MOST_BOXES = 200  # of one answer
 
@@ -73,7 +77,8 @@ def read_samples(folder: Path, answers_file: Path, metric: str | None, *, lower_
         return Samples.model_validate_json(read_bytes(folder / INDEX_FILE))
     except (OSError, ValidationError):
         choice = choose(read_answers(answers_file), metric, lower_is_better=lower_is_better, count=count)
-        return _samples(choice, metric, [_sample(chosen) for chosen in choice.rows])
+        bare = _samples(choice, metric, [_sample(chosen) for chosen in choice.rows])
+        return bare.model_copy(update={"kept": not bare.chosen})
 
 
 def read_pictures(folder: Path, samples: Samples) -> dict[str, bytes]:

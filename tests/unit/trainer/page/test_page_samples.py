@@ -104,7 +104,7 @@ def test_the_rows_kept_are_those_that_were_chosen_not_the_first_ones(tmp_path: P
 
 def test_a_second_pod_replaces_what_the_first_has_kept(tmp_path: Path) -> None:
     keep(tmp_path, [row(1, pictures=3)], [line(0, "a", "b")])
-    keep(tmp_path, [row(1)], [line(0, "a", "b")])
+    assert keep(tmp_path, [row(1)], [line(0, "a", "b")]).kept
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["000-0.jpg", "samples.json"]
 
 
@@ -115,6 +115,7 @@ def test_without_what_was_kept_the_answers_are_shown_without_pictures(tmp_path: 
         tmp_path / "samples", tmp_path / "answers.jsonl", "cer", lower_is_better=True, count=24
     )
     assert [(sample.tuned, sample.pictures) for sample in found.chosen] == [("b", [])]
+    assert not found.kept
 
 
 def test_a_name_of_a_picture_leads_nowhere_else(tmp_path: Path) -> None:
