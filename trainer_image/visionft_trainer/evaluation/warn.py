@@ -10,6 +10,9 @@ from visionft_trainer.evaluation.metrics import METRICS, Metric
 
 SHRUNK_SHARE = 0.2
 """Of the base model's reliance on pictures that must surely be lost before it is told."""
+ABLE_SHARE = 0.1
+"""How much better than no answers at all (an error rate of 1, a score of 0) the answers of a model must be, before its
+reliance on pictures means anything: of one that babbles they only change the babble."""
 BLIND_SHARE = 0.1
 """Of what is wrong without pictures; where they mend less than that, the tuned model does as well without them."""
 COLLAPSED_SHARE = 0.5
@@ -43,20 +46,26 @@ def _reliance(judgement: Judgement, change: Figures) -> Iterator[Warn]:
 
 
 def blind_as_well(metric: Metric, use: VisionUse) -> bool:
-    """Whether the model does as well with pictures that are of no help. One that gets nothing right shows nothing."""
-    intact = use.intact[metric.name].value
-    if intact >= 1 if metric.lower_is_better else intact <= 0:
-        return False
+    """Whether the model does as well with pictures that are of no help."""
     reliance = use.reliance[metric.name]
-    return reliance.low <= 0 and (reliance.value <= 0 or share_mended(metric, use) < BLIND_SHARE)
+    mends_little = reliance.value <= 0 or share_mended(metric, use) < BLIND_SHARE
+    return able(metric, use) and reliance.low <= 0 and mends_little
+
+
+def able(metric: Metric, use: VisionUse) -> bool:
+    """Whether the model can do the task, with its pictures, at least a little."""
+    intact = use.intact[metric.name].value
+    return (1 - intact if metric.lower_is_better else intact) >= ABLE_SHARE
 
 
 def shrunk(metric: Metric, before: VisionUse, after: VisionUse, change: Figure) -> bool:
     """Whether reliance has clearly become less: by more than chance and by a share of what it was.
 
     A tuned model knows the form of an answer without its picture, which lowers what pictures can add. So the share of
-    blind mistakes that pictures mend must have become less too.
+    blind mistakes that pictures mend must have become less too. Both models must be able to do the task.
     """
+    if not (able(metric, before) and able(metric, after)):
+        return False
     lost = change.high < -SHRUNK_SHARE * max(before.reliance[metric.name].value, 0.0) and change.high < 0
     return lost and share_mended(metric, after) < share_mended(metric, before)
 

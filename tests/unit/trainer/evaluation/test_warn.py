@@ -1,5 +1,6 @@
 """Warnings about what metrics alone do not show."""
 
+import pytest
 from support.judgements import figure, judgement, measured, vision
 from visionft_trainer.evaluation.judgement import Figure, Judgement, VisionUse
 from visionft_trainer.evaluation.warn import warnings
@@ -33,6 +34,17 @@ def test_a_model_that_gets_nothing_right_is_not_said_to_answer_from_the_question
     use = VisionUse(samples=9, intact=nothing, shuffled=nothing, blank=nothing, reliance=nothing)
     found = judgement(metrics=["fieldF1"], vision_tuned=use)
     assert [warn.reason for warn in warnings(found, {})] == []
+
+
+@pytest.mark.parametrize("intact", [0.91, 0.98])
+def test_reliance_of_one_that_is_barely_better_than_silence_means_nothing(intact: float) -> None:
+    assert reasons(judgement(vision_tuned=vision(intact, intact, intact))) == []
+    # Without its picture the base model babbles, which is all that its picture prevents:
+    babbles = vision(intact, 1.4, 1.5)
+    assert reasons(judgement(vision_baseline=babbles, vision_tuned=vision(0.7, 0.8, 0.8)), figure(-0.4)) == []
+    learnt = vision(0.2, 0.9, 0.9)
+    unlearnt = vision(intact, 1.0, 1.0)
+    assert reasons(judgement(vision_baseline=learnt, vision_tuned=unlearnt), figure(-0.6)) == []
 
 
 def test_reliance_that_training_shrinks_clearly_is_told() -> None:
