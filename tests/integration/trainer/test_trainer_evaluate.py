@@ -172,6 +172,28 @@ def test_a_damaged_copy_is_told_before_anything_is_measured(
     assert "merged: config.json has no text_config, so that the size of the language" in capsys.readouterr().err
 
 
+def test_an_artifact_that_was_changed_is_measured_and_that_is_told(
+    finished: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    copy = tmp_path / "copy"
+    shutil.copytree(finished / "run-1" / "adapter", copy)
+    few = {"baseline": False, "maxSamples": 2, "visionReliance": False}
+    assert call("--model", copy, "--json", "-", evaluation=few) == 0
+    assert "ArtifactChanged" not in capsys.readouterr().out + caplog.text
+    config = json.loads((copy / "adapter_config.json").read_text())
+    (copy / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 2 * config["lora_alpha"]}))
+    assert call("--model", copy, "--json", "-", evaluation=few) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning["reason"] == "ArtifactChanged"
+    assert warning["message"].startswith(f"{copy} is not as it left the trainer: adapter_config.json was changed.")
+    assert caplog.text.count(warning["message"]) == 1
+    (copy / "SHA256SUMS").unlink()
+    caplog.clear()
+    assert call("--model", copy, evaluation=few) == 0
+    assert "ArtifactChanged" not in capsys.readouterr().out + caplog.text
+
+
 def test_libraries_are_prepared_before_an_adapter_is_read(
     finished: Path, call: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

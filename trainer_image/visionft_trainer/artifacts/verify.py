@@ -29,6 +29,14 @@ Tick = Callable[[int, int], None]
 """Bytes that were read, of so many."""
 
 
+WORDS = {"changed": "was changed", "missing": "is missing", "added": "was added", "broken": "is broken"}
+
+
+def shown(text: str) -> str:
+    """`text` of somebody else, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:1000])
+
+
 class NotAnArtifactError(Exception):
     """There is nothing here that can be verified."""
 
@@ -41,6 +49,9 @@ class Problem:
     what: str
     """`changed`, `missing`, `added` or `broken`."""
     detail: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.file)} {WORDS[self.what]}"
 
 
 @dataclass(frozen=True)

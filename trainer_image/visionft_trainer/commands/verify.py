@@ -9,17 +9,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from visionft_api.exit_codes import ExitCode
 
+from visionft_trainer.artifacts import verify
+from visionft_trainer.artifacts.verify import Copy, FolderCopy, NotAnArtifactError, Tick, Verdict, origin_of, shown
 from visionft_trainer.commands import ending, json_option
 from visionft_trainer.commands.command import Tool
 from visionft_trainer.errors import BadConfigError, StorageFailedError
 from visionft_trainer.storage.folder import RUN_PREFIX
-
-if TYPE_CHECKING:
-    from visionft_trainer.artifacts.verify import Copy, Tick, Verdict
 
 NOT_AS_IT_LEFT: Final = 3
 """Exit code where something was changed, is missing or was added."""
@@ -58,8 +57,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Verify and tell; gives the exit code. Raises `RunError` where there is nothing to verify."""
-    from visionft_trainer.artifacts import verify
-
     if arguments.digest is not None and not DIGEST.fullmatch(arguments.digest):
         raise BadConfigError(
             f"--digest {shown(arguments.digest)}: write it as sha256: and 64 digits, as the status does."
@@ -75,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         with ticking(quiet=arguments.quiet) as tick:
             verdicts = [verify.verify(copy, arguments.digest, tick) for copy in copies]
-    except verify.NotAnArtifactError as error:
+    except NotAnArtifactError as error:
         raise BadConfigError(f"{arguments.path}: {shown(str(error))}.") from None
     except OSError as error:
         raise StorageFailedError(f"{arguments.path} cannot be read ({error}). Copy it again.") from error
@@ -87,7 +84,6 @@ def execute(arguments: argparse.Namespace) -> int:
 def find(path: Path) -> list[Copy]:
     """The artifacts at `path`. Raises `BadConfigError`."""
     from visionft_trainer.artifacts import oci_layout, provenance, sums
-    from visionft_trainer.artifacts.verify import FolderCopy, NotAnArtifactError
 
     marks = (sums.FILE, provenance.FILE)
     if not path.is_dir():
@@ -122,8 +118,6 @@ def _of_runs(path: Path) -> list[Path]:
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """What was found, for programs."""
-    from visionft_trainer.artifacts.verify import origin_of
-
     said: dict[str, Any] = {"path": verdict.place, "sound": verdict.problem is None, "digest": verdict.digest}
     if verdict.problem is not None:
         problem = verdict.problem
@@ -135,19 +129,13 @@ def print_verdicts(verdicts: list[Verdict], stream: TextIO) -> None:
     """A few lines for each artifact; what is wrong goes to standard error, as everything that fails."""
     for verdict in verdicts:
         if verdict.problem is not None:
-            problem = verdict.problem
-            said = f"{shown(verdict.place)}: {shown(problem.file)} {_WORDS[problem.what]}: {shown(problem.detail)}"
+            said = f"{shown(verdict.place)}: {verdict.problem}: {shown(verdict.problem.detail)}"
             sys.stderr.write(f"visionft-trainer: {said}.\n")
         else:
             _print_sound(verdict, stream)
 
 
-_WORDS = {"changed": "was changed", "missing": "is missing", "added": "was added", "broken": "is broken"}
-
-
 def _print_sound(verdict: Verdict, stream: TextIO) -> None:
-    from visionft_trainer.artifacts.verify import origin_of
-
     origin = origin_of(verdict)
     stream.write(
         f"{shown(verdict.place)}: all {verdict.files} files are as they left the trainer, {verdict.size:,} bytes\n"
@@ -164,11 +152,6 @@ def _print_sound(verdict: Verdict, stream: TextIO) -> None:
 def _described(entry: dict[str, str]) -> str:
     uri, digest = entry.get("uri", "?"), entry.get("digest", "")
     return uri if not digest or digest.partition(":")[2] in uri else f"{uri} ({digest})"
-
-
-def shown(text: str) -> str:
-    """`text` of somebody else, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:1000])
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from visionft_api.spec import VisionFineTuneSpec
 from visionft_api.status import Stage
 
 from visionft_trainer import libraries
-from visionft_trainer.artifacts import export_command
+from visionft_trainer.artifacts import export_command, sums, verify
 from visionft_trainer.artifacts.export_command import ADAPTER_CONFIG
 from visionft_trainer.data.in_order import worker_count
 from visionft_trainer.data.ingest import Split, read_split
 from visionft_trainer.errors import BadConfigError, BadModelError
 from visionft_trainer.evaluation import general
-from visionft_trainer.evaluation.judgement import Judgement
+from visionft_trainer.evaluation.judgement import Judgement, Warn
 from visionft_trainer.prepare import stage as data_stage
 from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.settings import Settings
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from visionft_trainer.prepare.preprocess import Prepared
 
 MODEL_CONFIG = "config.json"
+CHANGED = "ArtifactChanged"
 ANY = export_command.Wanted(adapter=False, merged=True, out=Path())  # either kind of artifact will do
 
 
@@ -99,6 +100,9 @@ def _measure(
         export_command.check_base(weights.folder, files)
     if weights is not None and weights.kind == "merged":
         _check_family(weights, spec, files)
+    changed = _changed(weights) if weights is not None else []
+    for warn in changed:
+        progress.note(f"{warn.reason}: {warn.message}")
 
     progress.enter(Stage.PREPROCESS)
     from visionft_trainer.evaluation import suite
@@ -138,7 +142,9 @@ def _measure(
         del model
         progress.enter(Stage.EVALUATE)
         after = measuring.tuned(tuned, weights.name, progress.tick)
-    return Evaluated(weights.name if weights else files.identity, measuring.judgement(before, after))
+    judgement = measuring.judgement(before, after)
+    judgement = judgement.model_copy(update={"warnings": [*changed, *judgement.warnings]})
+    return Evaluated(weights.name if weights else files.identity, judgement)
 
 
 def _find(run_file: RunFile, settings: Settings, which: Which) -> Weights:
@@ -197,6 +203,21 @@ def _check_tokens(weights: Weights, files: ModelFiles, processor: Any) -> None:
             f"{weights.name} has other tokens than spec.model ({files.identity}), so it was not made from it. Name the "
             "base model that it was made from."
         )
+
+
+def _changed(weights: Weights) -> list[Warn]:
+    """That an artifact is not the one that a run has left; of one without sums, and of checkpoints, nobody knows."""
+    if not (weights.folder / sums.FILE).exists():
+        return []
+    try:
+        problem = verify.verify(verify.FolderCopy(weights.folder)).problem
+    except (OSError, verify.NotAnArtifactError) as error:
+        found = f"cannot be held against its {sums.FILE}: {verify.shown(str(error))}"
+    else:
+        if problem is None:
+            return []
+        found = f"is not as it left the trainer: {problem}"
+    return [Warn(reason=CHANGED, message=f"{weights.name} {found}. The figures are those of what lies there now.")]
 
 
 def _whole(weights: Weights, files: ModelFiles) -> ModelFiles:
