@@ -18,6 +18,8 @@ SIZE_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$"
 CPU_PATTERN = r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$"
 # Relative, below the claim, "/" between segments, no segment that starts with "..".
 CLAIM_PATH_PATTERN = r"^(\.?[A-Za-z0-9_@=+,-][A-Za-z0-9._@=+, -]*)(/\.?[A-Za-z0-9_@=+,-][A-Za-z0-9._@=+, -]*)*/?$"
+# As above, or the claim itself.
+CLAIM_PLACE_PATTERN = rf"^(\.|{CLAIM_PATH_PATTERN[1:-1]})$"
 HUB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
 REVISION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 # A model's: as above, or the digest of a folder.
@@ -52,6 +54,8 @@ WHAT_FITS = {
     SIZE_PATTERN: 'a size in bytes, such as "512Mi" or "16Gi"',
     CPU_PATTERN: 'a number of CPUs, such as "4" or "500m"',
     CLAIM_PATH_PATTERN: 'a path inside the claim without a leading "/" and without "..", such as "train/data.jsonl"',
+    CLAIM_PLACE_PATTERN: 'a path inside the claim without a leading "/" and without "..", such as "train/data.jsonl", '
+    'or "." for the claim itself',
     HUB_ID_PATTERN: 'a name on the hub, such as "Qwen/Qwen2-VL-2B-Instruct"',
     REVISION_PATTERN: 'a branch, tag or commit, such as "main"',
     MODEL_REVISION_PATTERN: 'a branch, tag or commit of a hub model, or the digest of a folder, such as "main"',
@@ -82,6 +86,7 @@ SignedDecimalString = Annotated[str, Field(pattern=SIGNED_DECIMAL_PATTERN, min_l
 Size = Annotated[str, Field(pattern=SIZE_PATTERN, min_length=1, max_length=18)]
 Cpu = Annotated[str, Field(pattern=CPU_PATTERN, min_length=1, max_length=8)]
 ClaimPath = Annotated[str, Field(pattern=CLAIM_PATH_PATTERN, min_length=1, max_length=512)]
+ClaimPlace = Annotated[str, Field(pattern=CLAIM_PLACE_PATTERN, min_length=1, max_length=512)]
 HubId = Annotated[str, Field(pattern=HUB_ID_PATTERN, min_length=1, max_length=200)]
 Revision = Annotated[str, Field(pattern=REVISION_PATTERN, min_length=1, max_length=200)]
 ModelRevision = Annotated[str, Field(pattern=MODEL_REVISION_PATTERN, min_length=1, max_length=200)]

@@ -11,6 +11,7 @@ from visionft_api.fields import (
     SIZE_PATTERN,
     Bucket,
     ClaimPath,
+    ClaimPlace,
     ConfigKey,
     DecimalString,
     Digest,
@@ -49,9 +50,9 @@ class PvcSource(ApiModel):
     """Rows on a persistent volume claim of the same namespace."""
 
     claim_name: DnsName = Field(description="Name of the PersistentVolumeClaim.")
-    path: ClaimPath = Field(
+    path: ClaimPlace = Field(
         description="A data file, a folder of data files or pictures, or the common name of shards, relative to the "
-        "claim's root. Image paths in the rows are relative to the file's folder.",
+        "claim's root, or . for the root itself. Image paths in the rows are relative to the file's folder.",
     )
 
 

@@ -44,6 +44,8 @@ KEYS = [
 ]
 KEYS += ["app.kubernetes.io/managed-by", "app.kubernetes.io/name", "kueue.x-k8s.io/q", "x" * 253 + "/n", "é"]
 PATHS = [
+    ".",
+    "./",
     "a",
     "a/b",
     "./a",

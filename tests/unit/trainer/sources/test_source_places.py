@@ -49,12 +49,13 @@ def test_config_map_that_is_not_mounted(mounted: Settings) -> None:
         rows(mounted, configMap={"name": "y"})
 
 
-@pytest.mark.parametrize("path", ["x", "x/data.jsonl", "shards/train"])
+@pytest.mark.parametrize("path", ["x", "x/data.jsonl", "shards/train", "."])
 def test_claim(tmp_path: Path, path: str) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "data.jsonl").write_text('{"a": 1}\n')
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards" / "train-00000-of-00001.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "data.jsonl").write_text('{"a": 1}\n')
     assert rows(Settings(claims={"c": tmp_path}), pvc={"claimName": "c", "path": path}) == [{"a": 1}]
 
 
