@@ -51,13 +51,13 @@ class Scene:
     things: tuple[Thing, ...]
 
 
-def draw_scene(rng: random.Random, counts: Sequence[int]) -> Scene:
-    """As many things as one of `counts` says, none touching another."""
+def draw_scene(rng: random.Random, counts: Sequence[int], tray: int | None = None) -> Scene:
+    """As many things as one of `counts` says, none touching another; each in a compartment of a tray of tray x tray."""
     names = rng.sample([(colour, shape) for colour in COLOURS for shape in SHAPES], rng.choice(counts))
     things: list[Thing] = []
     for colour, shape in names:
         for _ in range(ATTEMPTS):
-            thing = _place(rng, colour, shape)
+            thing = _place(rng, colour, shape, tray)
             if not any(_touch(thing, other) for other in things):
                 things.append(thing)
                 break
@@ -69,9 +69,14 @@ def draw_scene(rng: random.Random, counts: Sequence[int]) -> Scene:
     return Scene(image, tuple(sorted(things, key=lambda thing: thing.left)))
 
 
-def _place(rng: random.Random, colour: str, shape: str) -> Thing:
-    side = rng.choice(SIDES)
-    left, top = rng.randint(1, CANVAS - side - 1), rng.randint(1, CANVAS - side - 1)
+def _place(rng: random.Random, colour: str, shape: str, tray: int | None) -> Thing:
+    if tray is None:
+        side = rng.choice(SIDES)
+        left, top = rng.randint(1, CANVAS - side - 1), rng.randint(1, CANVAS - side - 1)
+    else:
+        cell = CANVAS // tray
+        side = rng.randint(cell - 10, cell - 2 * GAP)
+        left, top = (rng.randrange(tray) * cell + rng.randint(1, cell - side - 1) for _ in range(2))
     return Thing(colour, shape, left, top, left + side, top + side)
 
 

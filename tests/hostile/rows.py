@@ -91,7 +91,7 @@ BAD_PATHS = {
     "good.png\0": "NUL character",
     "\ud83d.png": "half of a surrogate pair",
     "a" * 300: "File name too long",
-    "a/" * 3000 + "b": "File name too long",
+    "a/" * 3000 + "b": "characters that are no path",
     "file:///etc/passwd": "images are not fetched",
     "http://127.0.0.1/good.png": "images are not fetched",
     "C:\\good.png": "images are not fetched",

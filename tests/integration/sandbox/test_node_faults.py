@@ -150,7 +150,7 @@ async def test_short_silence_costs_a_pod_nothing(pods: PodClient, cluster: Clust
     pod = await pods.until_phase("patient", "Running")
     cluster.node.go_silent()
     try:
-        await pods.until("patient", lambda pod: condition(pod, "Ready")["status"] == "False", 40)
+        await pods.until("patient", lambda pod: condition(pod, "Ready")["status"] == "False")
         with pytest.raises(NodeControlError, match="silent"):
             cluster.node.drain(pods.namespace, "patient")
     finally:

@@ -74,7 +74,11 @@ BAD_ROWS = [
     pytest.param('{"messages": NaN}', "row 2: holds NaN, which is not JSON", id="nan"),
     pytest.param("[" * 5000, "row 2: is nested too deeply", id="nesting"),
     pytest.param([1, 2], "row 2: the row is a list; write an object", id="list"),
-    pytest.param({"text": "x"}, "row 2: messages: is missing; write the conversation as a list", id="no-messages"),
+    pytest.param(
+        {"text": "x"},
+        "row 2: messages: is missing; the row has text: write the conversation as a list",
+        id="no-messages",
+    ),
     pytest.param({"messages": []}, "row 2: messages: is an empty list; write a list with at least", id="empty"),
     pytest.param({"messages": ["hi"]}, "row 2: messages[0]: is the string 'hi'; write an object", id="message-string"),
     pytest.param(
@@ -111,8 +115,8 @@ BAD_ROWS = [
         id="text-number",
     ),
     pytest.param(
-        {"messages": [user([{"type": "image_url", "image_url": "a.png"}]), ANSWER]},
-        'content[0].image_url: is the string \'a.png\'; write {"url": "images/1.png"}',
+        {"messages": [user([{"type": "image_url", "image_url": "none.png"}]), ANSWER]},
+        "image 'none.png' does not exist; put the file there",
         id="image-url-string",
     ),
     pytest.param(image("https://example.org/a.png"), "images are not fetched: put the file beside", id="http"),
