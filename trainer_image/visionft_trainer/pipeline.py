@@ -68,6 +68,8 @@ def run(
         if member is not None:
             member.release()
         made = _judge_again(made, place, spec.evaluation.parsed_gates)
+        if finished is not None and made != finished:
+            write_result(place, made)
     page.follow(run_file, settings, place, progress, member)
     tracking = open_tracking(run_file, place)
     if tracking is not None:
@@ -139,18 +141,15 @@ def _tell_again(finished: Result, progress: Progress) -> Result:
     return finished
 
 
-def _judge_again(finished: Result, place: RunFolder, gates: Sequence[Gate]) -> Result:
+def _judge_again(made: Result, place: RunFolder, gates: Sequence[Gate]) -> Result:
     """A stored result held against the gates as they are now: changing them trains and measures nothing anew."""
     judgement = judged_files.read_judgement(place.judgement)
     if judgement is None or judgement.tuned is None:
-        return finished
+        return made
     judged = decide(judgement, gates)
-    result = finished.model_copy(update={"evaluation": evaluation_of(judged), "failed_gates": judged.failed_gates})
     if judged != judgement:
         judged_files.write_judgement(place.judgement, judged)
-    if result != finished:
-        write_result(place, result)
-    return result
+    return made.model_copy(update={"evaluation": evaluation_of(judged), "failed_gates": judged.failed_gates})
 
 
 def _on_claim(spec: VisionFineTuneSpec, written: Sequence[WrittenArtifact], place: RunFolder) -> list[Artifact]:

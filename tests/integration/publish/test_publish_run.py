@@ -191,6 +191,16 @@ def test_a_replaced_pod_goes_on_with_the_upload_and_trains_nothing(
     assert problem(run / "adapter", result.artifacts[0].digest) is None
 
 
+def test_other_gates_do_not_complete_a_run_that_is_not_published(
+    store: ObjectStore, without_training: Settings, tmp_path: Path
+) -> None:
+    shutil.rmtree(store.folder / "gone", ignore_errors=True)
+    wanted = to_claim_and(store, "gone") | {"evaluation": {"gates": ["cer <= 0"]}}
+    for _ in range(2):
+        with pytest.raises(StorageFailedError, match="there is no such bucket"):
+            pipeline.run(tiny_run(tmp_path, uid="79", **wanted), without_training, Progress(), Stop())
+
+
 def test_a_corrected_bucket_gets_what_was_trained_before(
     store: ObjectStore, bucket: S3Store, without_training: Settings, tmp_path: Path
 ) -> None:
