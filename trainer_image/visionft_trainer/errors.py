@@ -6,6 +6,7 @@ An error carries the exit code that the operator reads: see `visionft_api.exit_c
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,15 @@ def writing_to(place: Path) -> Iterator[None]:
         if not is_storage_error(error):
             raise
         raise StorageFailedError(
-            f"{place} cannot be written ({error}). Free space on the output volume or make it larger, and check that "
-            "it is mounted read-write for user 10001; the run then goes on from its last checkpoint."
+            f"{place} cannot be written ({error}{_free_at(place)}). Free space on the output volume or make it "
+            "larger, and check that it is mounted read-write for user 10001; the run then goes on from its last "
+            "checkpoint."
         ) from error
+
+
+def _free_at(place: Path) -> str:
+    """What a library's own error does not say."""
+    try:
+        return f"; {shutil.disk_usage(place).free:,} bytes are free there"
+    except OSError:
+        return ""
