@@ -84,7 +84,7 @@ def test_full_disk_while_a_checkpoint_is_saved(workbench: Build, tmp_path: Path)
     model = bench.tuned_model()
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    with largest_file(20_000), pytest.raises(StorageFailedError, match="bytes are free there.*Free space on the output volume"):
+    with largest_file(20_000), pytest.raises(StorageFailedError, match="bytes are free there"):
         train.train(
             model, bench.spec, bench.train, None, bench.processor, bench.family, folder, Progress(), bench.batching
         )

@@ -84,6 +84,14 @@ class Boxes:
     text: str = ""
     """As the model's family writes them; known when the row is prepared for a model."""
 
+    @property
+    def shown(self) -> str:
+        """For people: as the family writes them, or in hundredths of the picture, as `red circle (2 2 30 31)`."""
+        return self.text or ", ".join(
+            f"{box.label} ({100 * box.left:.0f} {100 * box.top:.0f} {100 * box.right:.0f} {100 * box.bottom:.0f})"
+            for box in self.boxes
+        )
+
 
 Part = Text | Picture | Boxes
 
@@ -99,6 +107,12 @@ class Message:
     def text(self) -> str:
         """All words of the message, with those of its boxes once a family has written them; pictures left out."""
         return "".join(part.text for part in self.parts if isinstance(part, Text | Boxes))
+
+    @property
+    def shown(self) -> str:
+        """For people: all words, and the boxes that no family has written yet."""
+        parts = (part for part in self.parts if not isinstance(part, Picture))
+        return "".join(part.shown if isinstance(part, Boxes) else part.text for part in parts)
 
 
 @dataclass(frozen=True)

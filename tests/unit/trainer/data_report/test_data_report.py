@@ -59,6 +59,16 @@ def test_nothing_is_found_where_nothing_is(sound: list[dict], look: Look) -> Non
     assert report.train.looks.width.median == 96
 
 
+def test_boxes_are_shown_before_a_family_has_written_them(folder: Path, look: Look) -> None:
+    word("alpha").save(folder / "a.png")
+    boxes = [{"label": "word", "bbox": [0, 8, 48, 32]}, {"label": "end", "bbox": [48, 0, 96, 32]}]
+    for name in ("train.jsonl", "validation.jsonl"):
+        write_rows(folder, name, [{"image": "a.png", "question": "Where?", "boxes": boxes}])
+    train = look(format="grounding").train
+    assert train.answers.top[0].answer == "word (0 25 50 100), end (50 0 100 100)"
+    assert train.lengths.answer_characters is None
+
+
 def test_duplicates_by_content_and_by_look(folder: Path, sound: list[dict], look: Look) -> None:
     (folder / "copy.png").write_bytes((folder / "bravo.png").read_bytes())
     word("alpha").resize((144, 48), Image.Resampling.BICUBIC).save(folder / "larger.jpg", quality=90)

@@ -102,7 +102,7 @@ def _summary(split: SplitReport) -> SplitSummary:
 
 def _split_report(split: Split) -> SplitReport:
     facts, rows = split.facts, split.rows
-    found = find_duplicates(facts)
+    found, answer_lengths = find_duplicates(facts), facts.rows.column("answer_length")
     return SplitReport(
         source=split.title,
         digest=f"sha256:{split.digest}",
@@ -114,10 +114,10 @@ def _split_report(split: Split) -> SplitReport:
         duplicates=_pairs(found.exact, rows, rows),
         near_duplicates=_pairs(found.near, rows, rows),
         conflicts=_pairs(found.conflicts, rows, rows),
-        answers=balance(facts.rows.column("answer"), lambda position: rows[position].answer),
+        answers=balance(facts.rows.column("answer"), lambda position: rows[position].messages[-1].shown),
         lengths=Lengths(
             prompt_characters=spread(facts.rows.column("prompt_length")),
-            answer_characters=spread(facts.rows.column("answer_length")),
+            answer_characters=spread(answer_lengths) if answer_lengths.any() else None,  # boxes are not written yet
         ),
         looks=looks(facts),
         diversity=diversity(facts),
