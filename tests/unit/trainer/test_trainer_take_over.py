@@ -140,6 +140,13 @@ def test_a_run_that_is_not_trained_to_its_end_is_not_taken(tmp_path: Path, setti
     assert taken(to_bucket(tmp_path, "right", run=2), settings)[1] is None
 
 
+def test_a_run_whose_manifest_is_no_plain_file_is_passed_over(tmp_path: Path, settings: Settings) -> None:
+    first = made_run(to_bucket(tmp_path, "wrong"), settings)
+    first.run_file.unlink()
+    os.mkfifo(first.run_file)  # to read it would wait for ever
+    assert taken(to_bucket(tmp_path, "right", run=2), settings)[1] is None
+
+
 def test_artifacts_that_were_changed_or_removed_are_not_taken(tmp_path: Path, settings: Settings) -> None:
     made_run(to_bucket(tmp_path, "first"), settings)
     second = made_run(to_bucket(tmp_path, "second", run=2), settings)

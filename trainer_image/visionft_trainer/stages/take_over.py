@@ -26,6 +26,7 @@ from visionft_trainer.reporting.progress import Progress
 from visionft_trainer.reporting.report import Result, read_result, write_result
 from visionft_trainer.storage import atomic, folder
 from visionft_trainer.storage.folder import RunFolder
+from visionft_trainer.storage.plain_files import read_bytes
 from visionft_trainer.storage.resolved import write_resolved
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def _same_work(run_file: RunFile, place: RunFolder) -> Iterator[RunFolder]:
     wanted = work_hash(run_file.spec)
     for other in folder.others(place):
         try:
-            its = RunFile.model_validate_json(other.run_file.read_bytes())
+            its = RunFile.model_validate_json(read_bytes(other.run_file))
         except (OSError, ValidationError):
             continue
         if work_hash(its.spec) == wanted:
