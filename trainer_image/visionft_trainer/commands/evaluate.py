@@ -15,9 +15,8 @@ does with other rows' pictures and with grey ones, and, beside the base model, w
 
 With --base the base model alone is measured, also with the other prompts and the examples of spec.evaluation: to see
 what can be had without any training. Else a run's artifact, a checkpoint or a folder, after the base model (unless
-spec.evaluation.baseline is false). Leaves nothing behind but what --json names. An
-artifact that does not fit its SHA256SUMS is measured, and that is told. A gate that is not met is told, and
-the exit code is still 0.
+spec.evaluation.baseline is false). Leaves nothing behind but what --json names. An artifact that does not fit its
+SHA256SUMS is measured, and that is told. A gate that is not met is told, and the exit code is still 0.
 """
 EXAMPLE = """\
   visionft-trainer evaluate digits.yaml --pvc digits=./digits --base

@@ -56,14 +56,16 @@ def _problems(metric: Metric, rows: Sequence[Row], cases: Sequence[Case], what: 
             f"{OTHER_METRIC}"
         )
     if metric.name in OF_DOCUMENTS:
-        broken = [row for row in rows if fault(row.answer)]
+        faults = [(row, fault(row.answer)) for row in rows]
+        broken = [(row, told) for row, told in faults if told is not None]
         if broken:
+            row, told = broken[0]
             yield (
                 f"{metric.name} compares fields of JSON, and the answers of {len(broken)} of {len(rows)} {what} rows "
-                f"begin as JSON but are none, so that each counts as one nameless value; {_example(broken[0])} "
-                f"({fault(broken[0].answer)}). Mend them."
+                f"begin as JSON but are none, so that each counts as one nameless value; {_example(row)} "
+                f"({told}). Mend them."
             )
-        others = [row for row in rows if not is_document(row.answer) and not fault(row.answer)]
+        others = [row for row, told in faults if told is None and not is_document(row.answer)]
         if len(others) > len(rows) / 2:
             yield (
                 f"{metric.name} compares fields of JSON, and the answers of {len(others)} of {len(rows)} {what} rows "

@@ -21,7 +21,6 @@ from visionft_trainer.storage import digest
 if TYPE_CHECKING:
     import httpx2
 
-TIMEOUT_SECONDS = 60.0  # of silence
 MAC_FOLDER = "__MACOSX"  # of archives that macOS makes
 
 
